@@ -1,0 +1,55 @@
+# Two commands set everything up: `make critique` and `make test`. Everything else builds on them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Another PyTorch build: make CONSTRAINTS=my-constraints.txt critique (see README).
+CONSTRAINTS ?= constraints.txt
+export HF_HUB_OFFLINE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help critique test check bench docs all clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/pip-ready: constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade 'pip>=25'
+	@touch $@
+
+$(BIN)/coach-ready: $(BIN)/pip-ready pyproject.toml
+	@echo "Installing (PyTorch, the encoder and the rest; a few minutes the first time) ..."
+	$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) torch
+	$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable .
+	@touch $@
+
+$(BIN)/dev-ready: $(BIN)/coach-ready
+	$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[dev,integration]'
+	@touch $@
+
+critique: $(BIN)/coach-ready ## install, and grade the example answer
+	@$(BIN)/coach critique examples/q01-model-first.md --question q01 --judge offline
+
+test: $(BIN)/dev-ready ## install what the tests need, and run them
+	$(BIN)/pytest --cov --cov-report=term
+
+check: $(BIN)/dev-ready ## style, types, layers, generated docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/coach bank check
+	$(BIN)/cog --check README.md
+
+bench: $(BIN)/dev-ready ## measure what docs/benchmarks.md states
+	$(BIN)/python -m bench
+
+docs: $(BIN)/dev-ready ## regenerate what is generated: README's samples, the report's JSON Schema
+	$(BIN)/python -m coach.render.schema > docs/report.schema.json
+	$(BIN)/cog -r README.md
+
+all: check test ## all that CI runs
+
+clean: ## remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -1,0 +1,63 @@
+"""`coach batch`: grade a file of answers."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from coach.cli import options
+
+if TYPE_CHECKING:
+    from coach.batch import BatchSummary
+
+EXIT_FAILED_ROWS = 4
+
+
+def batch(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="JSONL, one answer a line.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="JSONL, one report a line, in order.")],
+    bank: options.BankOption = None,
+    judge: options.JudgeOption = "auto",
+    model: options.ModelOption = None,
+    base_url: options.BaseUrlOption = None,
+    replay_file: options.ReplayOption = None,
+    concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=256, help="Answers graded at once.")] = 8,
+) -> None:
+    """Grade every row of a file. A row has `question_id` and `answer`, or `question`, `reference` and `answer`.
+
+    A row that cannot be graded becomes a report with status "failed", never a grade, and the exit code is 4.
+    """
+    from coach.batch import grade_file
+
+    settings = options.settings_from(bank=bank, model=model, base_url=base_url, replay_file=replay_file)
+    coach = options.make_coach(settings, judge)
+
+    async def work() -> BatchSummary:
+        try:
+            return await grade_file(coach, source, out, concurrency=concurrency, progress=_progress)
+        finally:
+            await coach.aclose()
+
+    summary = asyncio.run(work())
+    typer.echo(_told(summary, out), err=True)
+    if summary.failed:
+        raise typer.Exit(EXIT_FAILED_ROWS)
+
+
+def _progress(done: int) -> None:
+    if done % 100 == 0:
+        typer.echo(f"{done} answers graded", err=True)
+
+
+def _told(summary: BatchSummary, out: Path) -> str:
+    from coach.render.plain import inert
+
+    lines = [
+        f"Wrote {out}: {summary.rows} rows, {summary.judged} judged, {summary.abstained} without a total, "
+        f"{summary.failed} failed."
+    ]
+    lines += [f"  {count} x {inert(cause)}" for cause, count in summary.causes.most_common(10)]
+    return "\n".join(lines)

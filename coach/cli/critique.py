@@ -1,0 +1,169 @@
+"""`coach critique`: grade one answer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from coach.cli import options
+from coach.errors import InputError
+from coach.files import write_text
+
+if TYPE_CHECKING:
+    from coach.grading import Coach
+    from coach.models import Question
+    from coach.report import FeedbackReport
+
+FormatName = Literal["terminal", "md", "html", "json"]
+_BY_SUFFIX: dict[str, FormatName] = {".md": "md", ".html": "html", ".htm": "html", ".json": "json"}
+
+
+def critique(
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE|-]", help="The answer; - for standard input, nothing for $EDITOR.")
+    ] = None,
+    question: Annotated[
+        str | None, typer.Option("--question", "-q", metavar="ID", help="Question of the bank, e.g. q01.")
+    ] = None,
+    question_text: Annotated[
+        str | None, typer.Option("--question-text", metavar="T", help="A question of your own; needs --reference.")
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option("--reference", metavar="FILE", help="Expert answer to --question-text.")
+    ] = None,
+    bank: options.BankOption = None,
+    judge: options.JudgeOption = "auto",
+    model: options.ModelOption = None,
+    base_url: options.BaseUrlOption = None,
+    replay_file: options.ReplayOption = None,
+    format: Annotated[
+        FormatName | None, typer.Option("--format", "-f", help="Form of the report; else by --out's suffix.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the report here.")] = None,
+    show_prompt: Annotated[
+        bool, typer.Option("--show-prompt", help="Print what an LLM judge would be sent, and call nothing.")
+    ] = False,
+) -> None:
+    """Grade one answer and say how to make it better."""
+    settings = options.settings_from(bank=bank, model=model, base_url=base_url, replay_file=replay_file)
+    asked = _question(question, question_text, reference)
+    if show_prompt:
+        coach = options.make_coach(settings, "offline")
+        typer.echo(_prompt(coach, asked, _read_answer(file, coach, asked)))
+        return
+    coach = options.make_coach(settings, judge)
+    answer = _read_answer(file, coach, asked)
+    report = asyncio.run(_grade(coach, asked, answer, Path(file).stem if file and file != "-" else "answer"))
+    _deliver(report, answer, format or _format_of(out), out)
+
+
+def _question(question: str | None, text: str | None, reference: Path | None) -> str | Question:
+    if question and not text and not reference:
+        return question
+    if text and reference and not question:
+        from coach.answer import read_answer_file
+        from coach.grading import brought_question
+
+        return brought_question(text, read_answer_file(reference), where=str(reference))
+    raise InputError(
+        "which question is this an answer to?",
+        hint="Give --question ID (see `coach questions`), or both --question-text TEXT and --reference FILE.",
+    )
+
+
+def _read_answer(file: str | None, coach: Coach, asked: str | Question) -> str:
+    from coach.answer import decode_answer, read_answer_file
+
+    if file == "-" or (file is None and not sys.stdin.isatty()):
+        return decode_answer(sys.stdin.buffer.read(), source="standard input")
+    if file is not None:
+        return read_answer_file(Path(file))
+    found = coach.bank.question(asked) if isinstance(asked, str) else asked
+    return _edit(found.question)
+
+
+_EDIT_MARK = "# Write your answer above this line; the question was:"
+
+
+def _edit(question: str) -> str:
+    """The answer as written in $EDITOR.
+
+    Raises:
+        InputError: the editor could not be started or was left without saving.
+    """
+    import subprocess
+    import tempfile
+
+    from coach.settings import editor_command
+
+    command = editor_command()
+    with tempfile.TemporaryDirectory(prefix="coach-") as folder:
+        path = Path(folder) / "answer.md"
+        path.write_text(f"\n\n{_EDIT_MARK}\n# {question}\n", encoding="utf-8")
+        try:
+            # The command is the user's own $VISUAL or $EDITOR.
+            status = subprocess.run([*command, str(path)], check=False).returncode  # noqa: S603
+        except OSError as error:
+            raise InputError(
+                f"the editor {command[0]!r} could not be started: {error.strerror}",
+                hint="Set $EDITOR, or give the answer as a file or on standard input.",
+            ) from None
+        if status:
+            raise InputError(f"the editor {command[0]!r} ended with exit code {status}; nothing was graded")
+        return path.read_text(encoding="utf-8").split(_EDIT_MARK)[0]
+
+
+async def _grade(coach: Coach, asked: str | Question, answer: str, name: str) -> FeedbackReport:
+    try:
+        with _working(coach):
+            return await coach.agrade(asked, answer, id=name)
+    finally:
+        await coach.aclose()
+
+
+def _working(coach: Coach):  # type: ignore[no-untyped-def]
+    """A line on standard error while an LLM works; nothing for judges that answer at once."""
+    from contextlib import nullcontext
+
+    if coach.judge.kind != "llm":
+        return nullcontext()
+    from rich.console import Console
+
+    from coach.render.plain import inert
+
+    where = coach.settings.base_url or "OpenAI"
+    line = f"Asking {inert(coach.judge.model or 'the model')} at {inert(where)} ..."
+    console = Console(stderr=True, markup=False, highlight=False)
+    if console.is_terminal:
+        return console.status(line)
+    console.print(line)
+    return nullcontext()
+
+
+def _prompt(coach: Coach, asked: str | Question, answer: str) -> str:
+    from coach.prompting import render_judge_prompt
+    from coach.render.plain import inert
+
+    prompt = render_judge_prompt(coach.prepare(asked, answer).task, nonce=os.urandom(6).hex())
+    return "\n\n".join(f"--- {m.role} ---\n{inert(m.content, keep_lines=True)}" for m in prompt.messages)
+
+
+def _format_of(out: Path | None) -> FormatName:
+    return _BY_SUFFIX.get(out.suffix.lower(), "terminal") if out else "terminal"
+
+
+def _deliver(report: FeedbackReport, answer: str, format: FormatName, out: Path | None) -> None:
+    from coach.answer import clean_answer
+    from coach.render import RENDERERS
+
+    text = RENDERERS[format](report, clean_answer(answer).text)
+    if out is None:
+        typer.echo(text.rstrip("\n"))
+    else:
+        write_text(out, text)
+        typer.echo(f"Wrote {out}", err=True)

@@ -1,0 +1,105 @@
+"""Every error a caller of coach may meet.
+
+    CoachError                    exit 1   our bug, unless a subclass says otherwise
+    ├── InputError                exit 2   bad usage, bad answer file, unknown question
+    │   └── BankError             exit 2   a bank that cannot be used; carries every problem found
+    ├── ModelFilesError           exit 2   the embedding model is missing, altered or cannot be exported
+    ├── CostCapReached            exit 5   the next call could pass --max-cost
+    └── JudgeError                exit 3   the judge gave no verdict
+        ├── JudgeUnavailable      exit 3   not reached, rate limited, timed out, 5xx     (retryable)
+        ├── JudgeRefused          exit 3   bad key, bad model, bad request, refusal
+        └── JudgeReplyInvalid     exit 3   a reply that cannot be read as a verdict
+
+The class says what to do: `exit_code`, `retryable`, `status` (the word a report uses) and a `hint` with the mend.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CoachError(Exception):
+    """Root of all errors raised on purpose.
+
+    Args:
+        message: what happened and where.
+        hint: what to do about it; falls back to the class's own hint.
+    """
+
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+    status: ClassVar[str] = "invalid"
+    default_hint: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint or self.default_hint
+
+
+class InputError(CoachError):
+    """What the user gave cannot be used."""
+
+    exit_code = 2
+
+
+class BankError(InputError):
+    """A bank of questions that cannot be used.
+
+    Args:
+        problems: one line per fault, each naming file, key and mend.
+    """
+
+    def __init__(self, message: str, *, problems: tuple[str, ...] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint or "Run `coach bank check` to see every problem of the bank at once.")
+        self.problems = problems
+
+
+class ModelFilesError(CoachError):
+    """The embedding model is missing, altered or unusable."""
+
+    exit_code = 2
+    default_hint = "Run `coach doctor` to see what is wrong with the embedding model."
+
+
+class CostCapReached(CoachError):
+    """The next call could cost more than the cap allows."""
+
+    exit_code = 5
+    status = "over_budget"
+    default_hint = "Raise --max-cost, or grade offline with --judge offline."
+
+
+class JudgeError(CoachError):
+    """The judge gave no verdict; never a grade."""
+
+    exit_code = 3
+
+
+class JudgeUnavailable(JudgeError):
+    """The judge could not be reached, was too slow, or asked us to wait.
+
+    Args:
+        retry_after: seconds the endpoint asked us to wait, if it said so.
+    """
+
+    retryable = True
+    status = "unreachable"
+    default_hint = "Try again later, or grade offline with --judge offline."
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class JudgeRefused(JudgeError):
+    """The endpoint or the model said no: bad key, unknown model, bad request, refusal."""
+
+    status = "refused"
+
+
+class JudgeReplyInvalid(JudgeError):
+    """The reply cannot be read as verdicts (cut off, not JSON, wrong shape, empty)."""
+
+    status = "invalid"
+    default_hint = "Try a stronger model, or run `coach doctor` to see what the endpoint supports."

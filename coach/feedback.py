@@ -1,0 +1,155 @@
+"""What was strong, what to do next in order of points to be won, and a question to go on with.
+
+Every sentence here is either fixed text, a text of the bank, or a quote found in the answer: nothing is invented.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from coach.models import Judged, Question, RaisedFlag, Rubric, Verdict
+from coach.report import NextStep, PointReport
+from coach.scoring import ScoreCard, gain_without_caps, gains
+
+STRONG_LEVEL = 3
+"""Level from which a criterion is told as a strength."""
+NO_PRAISE_CAP = 30.0
+"""A check or flag that caps the total this low leaves nothing to praise (copied, off topic, written at the grader)."""
+MAX_POINTS_NAMED = 2
+QUOTE_CHARS = 90
+
+_ADVICE = {
+    "product_framing": "Open with the user, the goal and what success means, before any technique.",
+    "tradeoffs": "Name a real alternative, say what your choice gives up and when you would choose otherwise.",
+    "long_term_metrics": "Say which long-term value you would watch, over which time, and what short-term number may fall.",
+    "systems_thinking": "Follow it past launch: pipeline, feedback loops, monitoring, rollback and who owns them.",
+    "communication": "Make one point a paragraph and carry it with an example, a number or a scenario.",
+}
+_FOLLOW_UPS = {
+    "product_framing": "Who is this for, and how would you know that it helped them?",
+    "tradeoffs": "What would you give up by doing it this way, and when would you choose otherwise?",
+    "long_term_metrics": "Which number would tell you after three months that this was right?",
+    "systems_thinking": "It has been live for half a year: what can have gone wrong, and who notices?",
+    "expert_coverage": "What have you left out that somebody who has done this would bring up first?",
+    "communication": "Can you put that into one concrete example?",
+}
+
+
+class Feedback(NamedTuple):
+    """The coaching part of a report."""
+
+    strengths: tuple[str, ...]
+    next_steps: tuple[NextStep, ...]
+    follow_up: str
+
+
+def build_feedback(
+    question: Question,
+    rubric: Rubric,
+    verdicts: Sequence[Verdict],
+    *,
+    card: ScoreCard,
+    points: Sequence[PointReport],
+    flags: Sequence[RaisedFlag],
+    caps: Mapping[str, float],
+) -> Feedback:
+    """Put together strengths, next steps and the follow-up question.
+
+    Args:
+        question: what was asked.
+        rubric: what it was graded on.
+        verdicts: as credited, evidence verified.
+        card: their score.
+        points: expert points with their status.
+        flags: red flags that stand.
+        caps: red flag or check id to the highest total it leaves.
+    """
+    return Feedback(
+        strengths=_strengths(rubric, verdicts, points, caps),
+        next_steps=_next_steps(rubric, card, points, flags, caps),
+        follow_up=follow_up(question, card, points),
+    )
+
+
+def _strengths(
+    rubric: Rubric, verdicts: Sequence[Verdict], points: Sequence[PointReport], caps: Mapping[str, float]
+) -> tuple[str, ...]:
+    if min(caps.values(), default=100.0) <= NO_PRAISE_CAP:
+        return ()
+    titles = {c.id: c.criterion.title for c in rubric.criteria}
+    strong = [
+        f"{titles[v.criterion_id]}: “{shorten(quote)}”"
+        for v in sorted(verdicts, key=lambda v: -v.level if isinstance(v, Judged) else 0)
+        if isinstance(v, Judged) and v.level >= STRONG_LEVEL
+        for quote in [next((e.quote for e in v.evidence if e.verified), "")]
+        if quote
+    ]
+    covered = [p.text for p in points if p.status == "covered"]
+    if covered:
+        strong.append(f"Makes {len(covered)} of {len(points)} expert points, among them: {covered[0]}")
+    return tuple(strong)
+
+
+def _next_steps(
+    rubric: Rubric,
+    card: ScoreCard,
+    points: Sequence[PointReport],
+    flags: Sequence[RaisedFlag],
+    caps: Mapping[str, float],
+) -> tuple[NextStep, ...]:
+    lifted = _lift_caps(rubric, card, flags, caps)
+    weighted = {c.id: c.criterion for c in rubric.criteria}
+    steps = []
+    for gain in gains(card):
+        target = weighted[gain.criterion_id].levels[gain.to_level].descriptor
+        own = _missing_advice(points) if gain.criterion_id == "expert_coverage" else _ADVICE.get(gain.criterion_id, "")
+        advice = f"{own} Level {gain.to_level}: {target}".strip()
+        steps.append(NextStep(criterion=gain.criterion_id, advice=advice, gain=gain.points))
+    return (*lifted, *steps)
+
+
+def _lift_caps(
+    rubric: Rubric, card: ScoreCard, flags: Sequence[RaisedFlag], caps: Mapping[str, float]
+) -> tuple[NextStep, ...]:
+    """One step per red flag, the tightest cap first; lifting it comes before any other gain, which it would swallow."""
+    known = {f.id: f for f in rubric.red_flags}
+    ordered = sorted((f for f in flags if f.id in known), key=lambda f: caps.get(f.id, 100.0))
+    cost = gain_without_caps(card)
+    return tuple(
+        NextStep(
+            criterion=flag.id,
+            advice=f"Take out what raises the red flag “{known[flag.id].flag.title}”: {known[flag.id].flag.description}",
+            gain=cost if position == 0 else 0.0,
+        )
+        for position, flag in enumerate(ordered)
+    )
+
+
+def _missing_advice(points: Sequence[PointReport]) -> str:
+    contradicted = [p.text for p in points if p.status == "contradicted"][:MAX_POINTS_NAMED]
+    open_points = [p.text for p in points if p.status in {"missing", "partial"}][: MAX_POINTS_NAMED - len(contradicted)]
+    said = [f"You argue against this: {text}." for text in contradicted]
+    if open_points:
+        said.append(f"Still to be said: {'; '.join(open_points)}.")
+    return " ".join(s.replace("..", ".") for s in said)
+
+
+def follow_up(question: Question, card: ScoreCard, points: Sequence[PointReport]) -> str:
+    """The question's follow-up nearest to what is missing; for a question brought along, one aimed at the widest gap."""
+    if question.follow_ups:
+        gap = _words(" ".join(p.text for p in points if p.status != "covered"))
+        return max(question.follow_ups, key=lambda text: len(_words(text) & gap))
+    widest = gains(card)
+    return _FOLLOW_UPS.get(widest[0].criterion_id, "") if widest else ""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w{5,}", text.lower()))
+
+
+def shorten(quote: str, limit: int = QUOTE_CHARS) -> str:
+    """A quote on one line, cut at a word, at most `limit` characters and an ellipsis."""
+    line = " ".join(quote.split())
+    return line if len(line) <= limit else line[:limit].rsplit(" ", 1)[0] + " …"

@@ -1,0 +1,61 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from coach.errors import InputError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text beside `path` and rename, so that no half file ever has the final name.
+
+    Raises:
+        InputError: the folder is missing, not writable, or the disk is full.
+    """
+    with Replacing(path) as file:
+        file.write(text)
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{path} cannot be written: {error.strerror or error}", hint="Choose a folder that exists and is writable."
+    )
+
+
+class Replacing:
+    """A text file for writing that gets its final name only when all went well.
+
+    Use as `with Replacing(path) as file`. On an error what was written so far stays beside it as `NAME.part`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._part = path.with_name(f"{path.name}.part")
+
+    def __enter__(self) -> IO[str]:
+        """Open the part file.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
+        try:
+            self._file = self._part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
+        except OSError as error:
+            raise _unwritable(self._path, error) from None
+        return self._file
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close, and rename if nothing was raised."""
+        try:
+            self._file.close()
+            if kind is None:
+                self._part.replace(self._path)
+        except OSError as failed:
+            raise _unwritable(self._path, failed) from None
+        if isinstance(error, OSError):
+            raise _unwritable(self._path, error) from None

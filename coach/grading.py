@@ -1,0 +1,395 @@
+"""The whole pipeline, read top to bottom: bank, segment, embed, match, screen, judge, evidence, scoring, feedback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from coach.answer import clean_answer
+from coach.bank import QuestionBank, load_bank, with_points
+from coach.errors import CoachError, InputError
+from coach.evidence import verify
+from coach.feedback import build_feedback
+from coach.fingerprints import digest, rubric_fingerprint
+from coach.flow import in_order
+from coach.judges import make_judge
+from coach.judges.base import Judge
+from coach.models import (
+    Finding,
+    Judged,
+    Judgement,
+    JudgeTask,
+    Landmarks,
+    Matches,
+    PointMatch,
+    PointVerdict,
+    Question,
+    RaisedFlag,
+    Rubric,
+    Segment,
+    Verdict,
+)
+from coach.portal import Portal
+from coach.report import (
+    CriterionReport,
+    ErrorReport,
+    FeedbackReport,
+    Fingerprint,
+    FlagReport,
+    JudgeInfo,
+    PassageReport,
+    PointReport,
+)
+from coach.scoring import ScoreCard, credit, score
+from coach.screen import screen_matches, screen_text
+from coach.segment import segment
+from coach.settings import JudgeChoice, Settings
+
+if TYPE_CHECKING:
+    from coach.embed import Embedder
+
+BROUGHT = "brought"
+"""Question id in reports on questions that came without a bank."""
+
+_NOTHING_MATCHED = Matches(points=(), landmarks=Landmarks(), similarity=0.0, topicality=0.0)
+
+
+class _Screened(NamedTuple):
+    """An answer after all that needs no judge."""
+
+    task: JudgeTask
+    warnings: tuple[str, ...]
+
+    @property
+    def decided(self) -> bool:
+        return any(f.decides for f in self.task.findings)
+
+
+class _Row(NamedTuple):
+    """One row of `agrade_many`, checked."""
+
+    question: str | Question
+    answer: str
+
+
+class Coach:
+    """Grades answers. One object holds one bank, one judge and one embedder, and may be shared by threads.
+
+    Args:
+        bank: a loaded bank, or the folder of one; the shipped bank when not given.
+        judge: `auto`, `offline`, `llm`, `replay`, or any object that keeps the `Judge` protocol.
+        embedder: any object that keeps the `Embedder` protocol; the shipped encoder when not given.
+        settings: endpoint, cache folder and the like; read from the environment when not given.
+
+    Example:
+        >>> from coach import Coach
+        >>> report = Coach(judge="offline").grade("q01", "I would first ask what the feed is for ...")
+        >>> report.total, report.next_steps[0].advice
+    """
+
+    def __init__(
+        self,
+        *,
+        bank: QuestionBank | Path | str | None = None,
+        judge: JudgeChoice | Judge = "auto",
+        embedder: Embedder | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self.settings = settings or Settings.from_environment()
+        self.bank = bank if isinstance(bank, QuestionBank) else load_bank(Path(bank) if bank else self.settings.bank)
+        self.judge = make_judge(judge, self.settings) if isinstance(judge, str) else judge
+        self._embedder = embedder
+        self._portal = Portal()
+
+    def grade(self, question: str | Question, answer: str, *, id: str = "answer") -> FeedbackReport:
+        """Grade one answer and wait for the report; safe to call from a notebook or a running event loop.
+
+        Args:
+            question: an id of the bank, or a question brought along.
+            answer: the answer's text.
+            id: name of this answer in the report.
+
+        Raises:
+            InputError: the question is unknown, or the answer is empty or too long.
+            JudgeError: the judge gave no verdict at all. That is never a grade.
+        """
+        return self._portal.run(self.agrade(question, answer, id=id))
+
+    async def agrade(self, question: str | Question, answer: str, *, id: str = "answer") -> FeedbackReport:
+        """Grade one answer; see `grade`."""
+        screened = await asyncio.to_thread(self.prepare, question, answer)
+        judgement = _decided_by_screen(screened.task) if screened.decided else await self.judge.judge(screened.task)
+        return self._report(id, screened, judgement)
+
+    async def agrade_many(
+        self, rows: Iterable[Mapping[str, object]], *, concurrency: int = 8
+    ) -> AsyncIterator[FeedbackReport]:
+        """Grade rows, `concurrency` at a time, and yield one report a row, in order.
+
+        A row has `answer` and either `question_id` or `question` and `reference` (and `points`); it may have `id`. A row
+        that cannot be graded yields a report with status `failed` and no grade.
+        """
+        jobs = (partial(self.grade_row, row, id=str(number)) for number, row in enumerate(rows, start=1))
+        async for report in in_order(jobs, limit=concurrency):
+            yield report
+
+    async def grade_row(self, row: Mapping[str, object] | CoachError, *, id: str) -> FeedbackReport:
+        """Grade one row of a batch; an error becomes a failed report, never a grade.
+
+        Args:
+            row: see `agrade_many`; or the error that reading the row met.
+            id: name in the report where the row has none.
+        """
+        question_id = ""
+        try:
+            if isinstance(row, CoachError):
+                raise row
+            id = str(row.get("id") or id)
+            question_id = str(row.get("question_id") or BROUGHT)
+            parsed = read_row(row)
+            return await self.agrade(parsed.question, parsed.answer, id=id)
+        except CoachError as error:
+            return self._failed(id, question_id, error)
+
+    async def aclose(self) -> None:
+        """Close the judge's connections."""
+        await self.judge.aclose()
+
+    def close(self) -> None:
+        """Close the judge's connections and the thread that `grade` runs on."""
+        self._portal.close(self.judge.aclose)
+
+    # --- stages -----------------------------------------------------------------------------------------------------
+
+    def prepare(self, question: str | Question, answer: str) -> _Screened:
+        """All that comes before a judge: clean, segment, screen, embed and match."""
+        found = self.bank.question(question) if isinstance(question, str) else question
+        if not found.points:
+            found = with_points(found, [s.text for s in segment(found.reference)])
+        rubric = self.bank.rubric(found)
+        text, warnings = clean_answer(answer)
+        segments = segment(text)
+        findings = screen_text(text, found, segments)
+        if any(f.decides for f in findings):
+            nothing = _NOTHING_MATCHED._replace(points=tuple(PointMatch(p, ()) for p in found.points))
+            return _Screened(JudgeTask(found, rubric, text, segments, nothing, findings), warnings)
+        matches = self._match(found, segments, text)
+        findings += screen_matches(matches, found, segments)
+        return _Screened(JudgeTask(found, rubric, text, segments, matches, findings), warnings)
+
+    def _match(self, question: Question, segments: tuple[Segment, ...], text: str) -> Matches:
+        from coach.embed import default_embedder
+        from coach.match import match
+
+        if self._embedder is None:
+            self._embedder = default_embedder(self.settings.cache_dir)
+        return match(question, segments, text, self._embedder, cache_dir=self.settings.cache_dir)
+
+    def _report(self, id: str, screened: _Screened, judgement: Judgement) -> FeedbackReport:
+        task = screened.task
+        verdicts = tuple(credit(_verify_verdict(v, task.answer)) for v in judgement.verdicts)
+        flags, dropped = _standing_flags(judgement.red_flags, task)
+        caps = _caps(task, flags)
+        card = score(task.rubric, verdicts, caps=caps.values())
+        points, unsaid = _point_reports(task, judgement.points, decided=screened.decided)
+        feedback = build_feedback(
+            task.question, task.rubric, verdicts, card=card, points=points, flags=flags, caps=caps
+        )
+        return FeedbackReport(
+            id=id,
+            status="ok",
+            question_id=task.question.id,
+            question=task.question.question,
+            total=card.total,
+            overall=card.overall,
+            band=card.band,
+            judge=_screen_info() if screened.decided else self._judge_info(),
+            criteria=_criterion_reports(task.rubric, verdicts, card),
+            red_flags=_flag_reports(task.rubric, flags, caps),
+            points=points,
+            strengths=feedback.strengths,
+            next_steps=feedback.next_steps,
+            follow_up=feedback.follow_up,
+            warnings=(
+                *screened.warnings,
+                *(f.message for f in task.findings),
+                *judgement.warnings,
+                *dropped,
+                *unsaid,
+                *_withheld(card),
+            ),
+            fingerprint=self._fingerprint(task),
+            usage=judgement.usage,
+        )
+
+    def _judge_info(self) -> JudgeInfo:
+        return JudgeInfo(kind=self.judge.kind, name=self.judge.name, model=self.judge.model)
+
+    def _fingerprint(self, task: JudgeTask) -> Fingerprint:
+        return Fingerprint(
+            answer=digest(task.answer),
+            rubric=rubric_fingerprint(task.question, task.rubric),
+            prompt=self.judge.prompt_fingerprint,
+            judge=self.judge.fingerprint,
+        )
+
+    def _failed(self, id: str, question_id: str, error: CoachError) -> FeedbackReport:
+        return FeedbackReport(
+            id=id,
+            status="failed",
+            question_id=question_id,
+            total=None,
+            overall=None,
+            judge=self._judge_info(),
+            fingerprint=Fingerprint(
+                answer="", rubric="", prompt=self.judge.prompt_fingerprint, judge=self.judge.fingerprint
+            ),
+            error=ErrorReport(kind=type(error).__name__, message=error.message, hint=error.hint),
+        )
+
+
+def read_row(row: Mapping[str, object]) -> _Row:
+    """Check one row of a batch.
+
+    Raises:
+        InputError: names what the row lacks.
+    """
+    answer = row.get("answer")
+    if not isinstance(answer, str):
+        raise InputError("no text under `answer`", hint="Every row needs `answer`, a string.")
+    if row.get("question_id"):
+        return _Row(str(row["question_id"]), answer)
+    question, reference = row.get("question"), row.get("reference")
+    if not isinstance(question, str) or not isinstance(reference, str):
+        raise InputError(
+            "neither `question_id` nor `question` with `reference`",
+            hint="Name a question of the bank, or bring the question and its expert answer along.",
+        )
+    return _Row(brought_question(question, reference, row.get("points")), answer)
+
+
+def brought_question(question: str, reference: str, points: object = None, *, where: str = "the question") -> Question:
+    """A question without a bank; its points are cut from the reference when none are given.
+
+    Raises:
+        InputError: the question or the reference is blank, or `points` is no list of texts.
+    """
+    if not question.strip() or not reference.strip():
+        raise InputError(f"{where}: `question` and `reference` must both have text")
+    if points is None:
+        return Question(question=question, reference=reference)
+    if not isinstance(points, Sequence) or isinstance(points, str) or not all(isinstance(p, str) for p in points):
+        raise InputError(f"{where}: `points` must be a list of texts")
+    return with_points(Question(question=question, reference=reference), [str(p) for p in points])
+
+
+# --- pure parts -----------------------------------------------------------------------------------------------------
+
+
+def _screen_info() -> JudgeInfo:
+    return JudgeInfo(kind="screen", name="screen")
+
+
+def _decided_by_screen(task: JudgeTask) -> Judgement:
+    reason = " ".join(f.message for f in task.findings if f.decides)
+    return Judgement(
+        verdicts=tuple(Judged(criterion_id=c.id, level=0, rationale=reason) for c in task.rubric.criteria),
+        points=tuple(PointVerdict(id=p.id, status="missing") for p in task.question.points),
+    )
+
+
+def _verify_verdict(verdict: Verdict, answer: str) -> Verdict:
+    if not isinstance(verdict, Judged):
+        return verdict
+    return verdict.model_copy(update={"evidence": tuple(verify(e, answer) for e in verdict.evidence)})
+
+
+def _standing_flags(claimed: Sequence[RaisedFlag], task: JudgeTask) -> tuple[tuple[RaisedFlag, ...], tuple[str, ...]]:
+    """Flags that count: those of the screen, and a judge's claims with at least one quote found in the answer."""
+    standing = {flag.id: flag for flag in _screen_flags(task)}
+    dropped = []
+    for claim in claimed:
+        evidence = tuple(e for e in (verify(e, task.answer) for e in claim.evidence) if e.verified)
+        if evidence:
+            standing.setdefault(claim.id, RaisedFlag(id=claim.id, evidence=evidence))
+        elif claim.id not in standing:
+            dropped.append(
+                f"The judge raised {claim.id} without words of the answer to show for it; it does not count."
+            )
+    order = [f.id for f in task.rubric.red_flags]
+    return tuple(standing[i] for i in order if i in standing), tuple(dropped)
+
+
+def _screen_flags(task: JudgeTask) -> Iterable[RaisedFlag]:
+    from coach.models import Evidence
+
+    for finding in task.findings:
+        if finding.flag_id:
+            quotes = tuple(Evidence(quote=task.answer[s:e], start=s, end=e) for s, e in finding.spans)
+            yield RaisedFlag(id=finding.flag_id, evidence=quotes)
+
+
+def _caps(task: JudgeTask, flags: Sequence[RaisedFlag]) -> dict[str, float]:
+    """Red flag or check id to the highest total it leaves."""
+    known = {f.id: f.flag.cap for f in task.rubric.red_flags}
+    caps = {f.id: known[f.id] for f in flags}
+    for finding in task.findings:
+        key = finding.flag_id or finding.check
+        caps[key] = min(finding.cap, caps.get(key, 100.0))
+    return caps
+
+
+def _criterion_reports(rubric: Rubric, verdicts: Sequence[Verdict], card: ScoreCard) -> tuple[CriterionReport, ...]:
+    by_id = {v.criterion_id: v for v in verdicts}
+    reports = []
+    for criterion, scored in zip(rubric.criteria, card.criteria, strict=True):
+        verdict = by_id[criterion.id]
+        judged = isinstance(verdict, Judged)
+        reports.append(
+            CriterionReport(
+                id=criterion.id,
+                title=criterion.criterion.title,
+                level=scored.level,
+                status="ok" if judged else verdict.status,
+                weight=criterion.weight,
+                points=scored.points,
+                rationale=verdict.rationale if judged else verdict.reason,
+                evidence=verdict.evidence if judged else (),
+                band=verdict.band if judged else None,
+            )
+        )
+    return tuple(reports)
+
+
+def _flag_reports(rubric: Rubric, flags: Sequence[RaisedFlag], caps: Mapping[str, float]) -> tuple[FlagReport, ...]:
+    titles = {f.id: f.flag.title for f in rubric.red_flags}
+    return tuple(FlagReport(id=f.id, title=titles[f.id], evidence=f.evidence, cap=caps[f.id]) for f in flags)
+
+
+def _point_reports(
+    task: JudgeTask, said: Sequence[PointVerdict], *, decided: bool
+) -> tuple[tuple[PointReport, ...], tuple[str, ...]]:
+    status = {p.id: p.status for p in said}
+    passages = {m.point.id: m.passages for m in task.matches.points}
+    reports = tuple(
+        PointReport(
+            id=p.id,
+            text=p.text,
+            status=status.get(p.id, "missing"),
+            passages=tuple(PassageReport(start=x.start, end=x.end, cosine=x.cosine) for x in passages.get(p.id, ())),
+        )
+        for p in task.question.points
+    )
+    unsaid = sum(p.id not in status for p in task.question.points)
+    if unsaid and not decided:
+        return reports, (f"The judge did not say of {unsaid} expert points whether they are made; shown as missing.",)
+    return reports, ()
+
+
+def _withheld(card: ScoreCard) -> tuple[str, ...]:
+    if card.total is not None:
+        return ()
+    return (f"No total: only {card.coverage:.0%} of the weight could be judged.",)

@@ -1,0 +1,69 @@
+"""Untrusted text made inert for a terminal, and small pieces of wording that several renderings share."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from coach.report import FeedbackReport
+
+OVERALL_WORDS = {1: "strong no", 2: "no", 3: "borderline", 4: "yes", 5: "strong yes"}
+POINT_MARKS = {"covered": "✓", "partial": "~", "missing": "·", "contradicted": "✗"}
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_JOINERS = frozenset("\u200c\u200d")
+"""Zero-width (non-)joiners shape emoji and several scripts; alone among format characters they stay."""
+
+
+def inert(text: str, *, keep_lines: bool = False) -> str:
+    """Text that cannot move a cursor, colour a line or reorder letters: unsafe characters are shown as ⟨U+001B⟩.
+
+    Args:
+        text: anything a candidate, a model or a server wrote.
+        keep_lines: leave line feeds and tabs; else they become spaces.
+    """
+    return "".join(_shown(c, keep_lines) for c in text)
+
+
+def _shown(character: str, keep_lines: bool) -> str:
+    if character in "\n\t":
+        return character if keep_lines else " "
+    if character in _JOINERS or unicodedata.category(character) not in _UNSAFE:
+        return character
+    return f"⟨U+{ord(character):04X}⟩"
+
+
+def headline(report: FeedbackReport) -> str:
+    """The grade in words: total, hiring signal, band."""
+    if report.status == "failed":
+        return "not graded"
+    if report.total is None or report.overall is None:
+        return "no total: too little could be judged"
+    signal = f"{report.total:g} / 100 · {report.overall} of 5, {OVERALL_WORDS[report.overall]}"
+    if report.band and report.band[0] != report.band[1]:
+        signal += f" · could be {report.band[0]:g} to {report.band[1]:g}"
+    return signal
+
+
+def judged_by(report: FeedbackReport) -> str:
+    """Who judged, in words."""
+    judge = report.judge
+    if judge.kind == "screen":
+        return "decided by a check in code; no judge was asked"
+    if judge.kind == "offline":
+        return f"judged offline by {judge.name}: rules and features, no LLM"
+    recorded = " (a recorded reply)" if judge.kind == "replay" else ""
+    return f"judged by {inert(judge.model or judge.name)}{recorded}"
+
+
+def used(report: FeedbackReport) -> str:
+    """Calls, tokens and money in words; empty where no call was made."""
+    usage = report.usage
+    if not usage.calls:
+        return ""
+    money = "price unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
+    calls = "1 call" if usage.calls == 1 else f"{usage.calls} calls"
+    return f"{calls}, {usage.prompt_tokens} + {usage.completion_tokens} tokens, {money}"
+
+
+def level_words(level: int | None, status: str) -> str:
+    """`level 3 of 4`, or why there is none."""
+    return f"level {level} of 4" if level is not None else status.replace("_", " ")

@@ -1,0 +1,169 @@
+"""The report for a terminal: grade, a bar per criterion, the answer with its evidence marked in place, next steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from coach.render.highlight import pieces
+from coach.render.plain import POINT_MARKS, headline, inert, judged_by, level_words, used
+from coach.report import CriterionReport, FeedbackReport, FlagReport
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+WIDTH = 88
+BAR_CELLS = 16
+CRITERION_STYLES = ("cyan", "green", "yellow", "blue", "magenta", "bright_cyan")
+FLAG_STYLE = "bold red"
+
+
+def render(report: FeedbackReport, answer: str, *, width: int = WIDTH, color: bool = False) -> str:
+    """The report as lines of at most `width` cells, with ANSI colours where `color` is set.
+
+    Everything a candidate or model wrote goes through `inert` first. Without colours evidence stands in «angle quotes»,
+    followed in both cases by the number of its criterion or the name of its flag.
+    """
+    from rich.console import Console
+
+    out = StringIO()
+    console = Console(
+        file=out,
+        width=width,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        no_color=not color,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    _head(console, report)
+    if report.error:
+        _section(console, "Not graded", [report.error.message, report.error.hint])
+        return out.getvalue()
+    for number, criterion in enumerate(report.criteria, start=1):
+        _criterion(console, number, criterion)
+    if report.red_flags:
+        _title(console, "Red flags")
+        for flag in report.red_flags:
+            _flag(console, flag)
+    _title(console, "Your answer, with the words that counted")
+    console.print(_indented(_marked(report, answer, color)))
+    _points(console, report)
+    _section(console, "Strong", report.strengths)
+    _next_steps(console, report)
+    _section(console, "Expect to be asked next", [report.follow_up])
+    _section(console, "Notes", report.warnings)
+    return out.getvalue()
+
+
+def _text(content: str, style: str = "") -> Text:
+    from rich.text import Text
+
+    return Text(inert(content), style=style)
+
+
+def _indented(content: Text, left: int = 2) -> object:
+    from rich.padding import Padding
+
+    return Padding(content, (0, 0, 0, left))
+
+
+def _title(console: Console, title: str) -> None:
+    console.print()
+    console.print(_text(title, "bold"))
+
+
+def _section(console: Console, title: str, lines: Iterable[str]) -> None:
+    shown = [line for line in lines if line]
+    if not shown:
+        return
+    _title(console, title)
+    for line in shown:
+        _hanging(console, "-", _text(line))
+
+
+def _hanging(console: Console, mark: str, content: Text, *, cells: int = 2, style: str = "") -> None:
+    """A mark, then text that wraps under itself."""
+    from rich.table import Table
+
+    grid = Table.grid(padding=0)
+    grid.add_column(width=2 + cells)
+    grid.add_column(ratio=1)
+    grid.add_row(_text(f"  {mark}", style), content)
+    console.print(grid)
+
+
+def _head(console: Console, report: FeedbackReport) -> None:
+    console.print(_text(f"{report.question_id}  {report.question}".strip(), "bold"))
+    grade = _text(headline(report), "bold")
+    if report.total is not None:
+        grade = _text(f"{_bar(report.total / 100, 2 * BAR_CELLS)}  ", "bold") + grade
+    console.print(grade)
+    console.print(_text(" · ".join(filter(None, [judged_by(report), used(report)])), "dim"))
+    console.print()
+
+
+def _bar(share: float, cells: int = BAR_CELLS) -> str:
+    full = round(max(0.0, min(1.0, share)) * cells)
+    return "█" * full + "░" * (cells - full)
+
+
+def _criterion(console: Console, number: int, criterion: CriterionReport) -> None:
+    style = CRITERION_STYLES[(number - 1) % len(CRITERION_STYLES)]
+    line = _text(f"{number} {criterion.title or criterion.id:<26}", style)
+    if criterion.level is None:
+        line += _text(f"{'?' * BAR_CELLS}  {level_words(None, criterion.status)}", "dim")
+    else:
+        won = f"{criterion.points:g} of {criterion.weight:g} points"
+        line += _text(f"{_bar(criterion.level / 4)}  {level_words(criterion.level, criterion.status)}, {won}")
+    console.print(line)
+    if criterion.rationale:
+        console.print(_indented(_text(criterion.rationale, "dim")))
+
+
+def _flag(console: Console, flag: FlagReport) -> None:
+    words = "; ".join(f"“{e.quote}”" for e in flag.evidence[:3]) or "the answer as a whole"
+    line = _text(f"{flag.title or flag.id}: ", FLAG_STYLE)
+    line += _text(f"{words} (total at most {flag.cap:g})")
+    _hanging(console, "!", line, style=FLAG_STYLE)
+
+
+def _marked(report: FeedbackReport, answer: str, color: bool) -> Text:
+    from rich.text import Text
+
+    text = Text()
+    open_mark = False
+    for piece in pieces(report, answer):
+        marked = bool(piece.criteria or piece.flags)
+        style = FLAG_STYLE if piece.flags else CRITERION_STYLES[(piece.criteria[0] - 1) % 6] if piece.criteria else ""
+        if not color and marked and not open_mark:
+            text.append("«")
+        text.append(inert(piece.text, keep_lines=True), f"{style} underline" if style else "")
+        open_mark = marked
+        if piece.ends:
+            text.append(f"{'' if color else '»'}[{','.join(piece.ends)}]", "dim")
+            open_mark = False
+    return text
+
+
+def _points(console: Console, report: FeedbackReport) -> None:
+    if not report.points:
+        return
+    _title(console, "What an expert says here")
+    for point in report.points:
+        style = {"covered": "green", "contradicted": "red"}.get(point.status, "dim")
+        _hanging(console, POINT_MARKS[point.status], _text(f"{point.text} ({point.status})"), style=style)
+
+
+def _next_steps(console: Console, report: FeedbackReport) -> None:
+    if not report.next_steps:
+        return
+    _title(console, "Next steps, most to be won first")
+    names = {c.id: c.title or c.id for c in report.criteria} | {f.id: f.title or f.id for f in report.red_flags}
+    for step in report.next_steps:
+        line = _text(f"{names.get(step.criterion, step.criterion)}. ", "bold") + _text(step.advice)
+        _hanging(console, f"+{step.gain:g}", line, cells=6, style="bold green")

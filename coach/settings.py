@@ -1,0 +1,102 @@
+"""What the environment says, read once at the edge (command line, server) and passed down as plain values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from platformdirs import user_cache_path
+from pydantic import Field, ValidationError
+
+from coach.errors import InputError
+from coach.models import Frozen
+
+JudgeChoice = Literal["auto", "offline", "llm", "replay"]
+OPENAI_MODEL = "gpt-5.4-mini"
+"""Model asked for at the endpoint of OpenAI when none is named."""
+
+ENVIRONMENT = {
+    "api_key": ("COACH_API_KEY", "OPENAI_API_KEY"),
+    "base_url": ("COACH_BASE_URL", "OPENAI_BASE_URL"),
+    "model": ("COACH_MODEL",),
+    "bank": ("COACH_BANK",),
+    "cache_dir": ("COACH_CACHE_DIR",),
+    "price_file": ("COACH_PRICES",),
+    "timeout": ("COACH_TIMEOUT",),
+    "tries": ("COACH_TRIES",),
+}
+"""Setting to the variables that set it, first one wins."""
+
+
+class Settings(Frozen):
+    """Settings of one run. Command-line options override them with `with_options`."""
+
+    api_key: str | None = Field(default=None, repr=False, description="key of the LLM endpoint")
+    base_url: str | None = Field(default=None, description="base URL of an OpenAI-compatible endpoint, ends in /v1")
+    model: str | None = Field(default=None, description="model to ask for")
+    bank: Path | None = Field(default=None, description="folder of a bank; the shipped one when not given")
+    cache_dir: Path = Field(
+        default_factory=lambda: user_cache_path("coach"), description="exported encoder, vectors, endpoint notes"
+    )
+    price_file: Path | None = Field(default=None, description="prices that override the shipped table")
+    timeout: float = Field(default=120.0, gt=0, description="seconds one call to the judge may take")
+    tries: int = Field(default=4, ge=1, le=20, description="HTTP requests one call may cost before it is given up")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the variables of `ENVIRONMENT`.
+
+        Raises:
+            InputError: if a variable's value cannot be used; names the variable.
+        """
+        env = os.environ if environment is None else environment
+        found = {
+            name: next((env[v].strip() for v in names if env.get(v, "").strip()), None)
+            for name, names in ENVIRONMENT.items()
+        }
+        return cls._checked({k: v for k, v in found.items() if v is not None}, ENVIRONMENT)
+
+    def with_options(self, **options: object) -> Settings:
+        """A copy in which every option that was given (is not None) wins."""
+        given = {k: v for k, v in options.items() if v is not None}
+        flags = {k: (f"--{k.replace('_', '-')}",) for k in given}
+        return self._checked(self.model_dump() | given, flags)
+
+    @classmethod
+    def _checked(cls, values: Mapping[str, object], sources: Mapping[str, tuple[str, ...]]) -> Settings:
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0])
+            raise InputError(
+                f"{' or '.join(sources.get(name, (name,)))} cannot be used: {first['msg']} (got {first['input']!r})"
+            ) from None
+
+    @property
+    def llm_configured(self) -> bool:
+        """Whether a key or a base URL says where an LLM is."""
+        return bool(self.api_key or self.base_url)
+
+    def judge_kind(self, choice: JudgeChoice) -> Literal["offline", "llm", "replay"]:
+        """What `auto` stands for here."""
+        if choice == "auto":
+            return "llm" if self.llm_configured else "offline"
+        return choice
+
+    def required_model(self) -> str:
+        """The model to ask for.
+
+        Raises:
+            InputError: for an endpoint of one's own without a model named.
+        """
+        if self.model:
+            return self.model
+        if self.base_url is None or "api.openai.com" in self.base_url:
+            return OPENAI_MODEL
+        raise InputError(
+            f"no model is named for the endpoint {self.base_url}",
+            hint="Add --model NAME or set COACH_MODEL; `coach doctor` lists what the endpoint offers.",
+        )
