@@ -18,6 +18,7 @@ from coach.errors import InputError
 from coach.files import Replacing
 from coach.flow import in_order
 from coach.grading import Coach
+from coach.render.json_ import escape_controls
 from coach.report import FeedbackReport
 
 READ_KEYS = frozenset({"id", "question_id", "answer", "question", "reference", "points"})
@@ -136,7 +137,7 @@ def parse_line(line: bytes, number: int) -> dict[str, object] | InputError:
 def output_line(row: Row, report: FeedbackReport) -> str:
     """The report as one line of JSON, with the row's other columns; a column named like a field of the report loses."""
     merged = row.carried | report.model_dump(mode="json")
-    return json.dumps(merged, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return escape_controls(json.dumps(merged, ensure_ascii=False, separators=(",", ":"))) + "\n"
 
 
 def _outcome(report: FeedbackReport) -> str:

@@ -18,7 +18,6 @@ from coach.flow import in_order
 from coach.judges import make_judge
 from coach.judges.base import Judge
 from coach.models import (
-    Finding,
     Judged,
     Judgement,
     JudgeTask,

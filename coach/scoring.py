@@ -14,7 +14,7 @@ from coach.models import MAX_LEVEL, Abstained, Judged, Rubric, Verdict, Weighted
 COVERAGE_FLOOR = 0.6
 """Share of the weight that must be judged before a total is shown."""
 
-OVERALL_CUTS = (16.0, 38.0, 60.0, 84.0)
+OVERALL_CUTS = (16.0, 39.0, 61.0, 85.0)
 """Totals at which the hiring signal rises to 2, 3, 4, 5. Chosen on the labelled answers' own levels, see evals/README.md."""
 
 UnverifiedPolicy = Literal["zero", "abstain"]

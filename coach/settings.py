@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,7 @@ ENVIRONMENT = {
     "bank": ("COACH_BANK",),
     "cache_dir": ("COACH_CACHE_DIR",),
     "price_file": ("COACH_PRICES",),
+    "replay_file": ("COACH_REPLAY_FILE",),
     "timeout": ("COACH_TIMEOUT",),
     "tries": ("COACH_TRIES",),
 }
@@ -41,6 +43,7 @@ class Settings(Frozen):
         default_factory=lambda: user_cache_path("coach"), description="exported encoder, vectors, endpoint notes"
     )
     price_file: Path | None = Field(default=None, description="prices that override the shipped table")
+    replay_file: Path | None = Field(default=None, description="recorded replies for the judge `replay`")
     timeout: float = Field(default=120.0, gt=0, description="seconds one call to the judge may take")
     tries: int = Field(default=4, ge=1, le=20, description="HTTP requests one call may cost before it is given up")
 
@@ -51,7 +54,7 @@ class Settings(Frozen):
         Raises:
             InputError: if a variable's value cannot be used; names the variable.
         """
-        env = os.environ if environment is None else environment
+        env = os.environ if environment is None else environment  # noqa: TID251 - the one place
         found = {
             name: next((env[v].strip() for v in names if env.get(v, "").strip()), None)
             for name, names in ENVIRONMENT.items()
@@ -100,3 +103,14 @@ class Settings(Frozen):
             f"no model is named for the endpoint {self.base_url}",
             hint="Add --model NAME or set COACH_MODEL; `coach doctor` lists what the endpoint offers.",
         )
+
+
+def editor_command() -> list[str]:
+    """The user's editor with its arguments: $VISUAL, $EDITOR, else vi."""
+    env = os.environ  # noqa: TID251 - the one place
+    return shlex.split(env.get("VISUAL") or env.get("EDITOR") or "vi") or ["vi"]
+
+
+def wants_color() -> bool:
+    """Whether colours are welcome, by the convention of no-color.org."""
+    return not os.environ.get("NO_COLOR")  # noqa: TID251 - the one place

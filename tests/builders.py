@@ -92,7 +92,10 @@ def report(answer: str = ANSWER, **changes: object) -> FeedbackReport:
         ),
         "points": (
             PointReport(
-                id="q01.1", text="starts from the goal", status="covered", passages=(PassageReport(start=0, end=27, cosine=0.5),)
+                id="q01.1",
+                text="starts from the goal",
+                status="covered",
+                passages=(PassageReport(start=0, end=27, cosine=0.5),),
             ),
             PointReport(id="q01.2", text="names constraints", status="missing"),
         ),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from builders import abstained, flag, judged, rubric
+
 from coach.feedback import Feedback, build_feedback, shorten
 from coach.models import Question, RaisedFlag, Verdict
 from coach.report import PointReport

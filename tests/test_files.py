@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from coach.errors import InputError
 from coach.files import Replacing, write_text
 

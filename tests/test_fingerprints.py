@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from builders import rubric
+
 from coach.fingerprints import digest, digest_of, rubric_fingerprint
 from coach.models import Question
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
+
 from coach.flow import LOOKAHEAD, in_order
 
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 from builders import abstained, judged, rubric
-from coach.models import Abstained, Evidence, Judged
-from coach.scoring import COVERAGE_FLOOR, apply_caps, credit, gain_without_caps, gains, overall_signal, score
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coach.models import Abstained, Evidence, Judged
+from coach.scoring import COVERAGE_FLOOR, apply_caps, credit, gain_without_caps, gains, overall_signal, score
 
 TWO = rubric(bias=75, variance=25)
 
@@ -46,7 +47,7 @@ def test_a_cap_never_raises_a_total() -> None:
     assert apply_caps(10, [50]) == 10
 
 
-@pytest.mark.parametrize(("total", "signal"), [(0, 1), (15.9, 1), (16, 2), (38, 3), (60, 4), (84, 5), (100, 5)])
+@pytest.mark.parametrize(("total", "signal"), [(0, 1), (15.9, 1), (16, 2), (39, 3), (61, 4), (85, 5), (100, 5)])
 def test_signal_rises_at_the_cuts(total: float, signal: int) -> None:
     assert overall_signal(total) == signal
 

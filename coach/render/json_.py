@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 
 from coach.report import FeedbackReport
+
+_CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def render(report: FeedbackReport, answer: str = "") -> str:
     """One indented JSON object. The answer itself is not in it; offsets point into the text that was graded."""
-    return report.model_dump_json(indent=2) + "\n"
+    return escape_controls(report.model_dump_json(indent=2)) + "\n"
+
+
+def escape_controls(document: str) -> str:
+    """A JSON document whose strings hold control and reordering characters only as \\u escapes; its value is the same."""
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
 
 
 def schema() -> str:

@@ -1,0 +1,170 @@
+"""Texts to vectors. sentence-transformers is the reference; an exported ONNX copy of it serves the usual path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coach.encoder_export import export_folder, exported_encoder, intact
+from coach.errors import CoachError, ModelFilesError
+from coach.weights import DIMENSION, MAX_TOKENS, MODEL_NAME, WEIGHTS_SHA256, check_weights, model_folder
+
+if TYPE_CHECKING:
+    import onnxruntime
+    import tokenizers
+
+BATCH_TOKENS = 2048
+"""Tokens, padding included, encoded at once; larger batches were no faster on two cores and cost memory."""
+
+Vectors = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors."""
+
+    @property
+    def name(self) -> str:
+        """Names model and weights; vectors of different names must never be compared."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Shape (n, dimension), rows of unit length, in the order of the texts; (0, dimension) for no text."""
+
+
+class OnnxEmbedder:
+    """The shipped encoder as exported to ONNX.
+
+    Args:
+        graph: the exported graph.
+        tokenizer: the model's `tokenizer.json`.
+    """
+
+    name = f"{MODEL_NAME}@{WEIGHTS_SHA256[:12]}"
+    dimension = DIMENSION
+
+    def __init__(self, graph: Path, tokenizer: Path) -> None:
+        self._session = _session(graph)
+        self._tokenizer = _tokenizer(tokenizer)
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """See `Embedder.encode`. Texts are encoded by length, so that little of a batch is padding."""
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        tokens = self._tokenizer.encode_batch([_encodable(t) for t in texts])
+        order = sorted(range(len(texts)), key=lambda i: len(tokens[i].ids))
+        for rows in _batches(order, [len(t.ids) for t in tokens]):
+            vectors[rows] = self._run([tokens[i].ids for i in rows])
+        return vectors
+
+    def _run(self, ids: list[list[int]]) -> Vectors:
+        longest = max(len(row) for row in ids)
+        padded = np.zeros((len(ids), longest), dtype=np.int64)
+        mask = np.zeros_like(padded)
+        for row, values in enumerate(ids):
+            padded[row, : len(values)] = values
+            mask[row, : len(values)] = 1
+        found: Vectors = self._session.run(None, {"input_ids": padded, "attention_mask": mask})[0]
+        return found
+
+
+class SentenceTransformerEmbedder:
+    """Any model sentence-transformers can load; the reference the exported encoder is compared with.
+
+    Args:
+        model: name or folder; the shipped weights, checked, when not given.
+    """
+
+    def __init__(self, model: str | None = None) -> None:
+        from sentence_transformers import SentenceTransformer
+
+        if model is None:
+            folder = model_folder()
+            check_weights(folder)
+            self.name = OnnxEmbedder.name
+            self._model: Any = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+        else:
+            self.name = model
+            self._model = SentenceTransformer(model)
+        self.dimension = int(self._model.get_embedding_dimension())
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """See `Embedder.encode`."""
+        if not texts:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        found = self._model.encode([_encodable(t) for t in texts], normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(found, dtype=np.float32)
+
+
+def default_embedder(cache_dir: Path) -> OnnxEmbedder:
+    """The shipped encoder; its first use in a cache exports it, which takes some seconds.
+
+    Raises:
+        ModelFilesError: model missing or altered, cache not writable.
+    """
+    return OnnxEmbedder(exported_encoder(cache_dir), model_folder() / "tokenizer.json")
+
+
+class ModelStatus(NamedTuple):
+    """What `coach doctor` says of the model."""
+
+    ok: bool
+    found: str
+    mend: str = ""
+
+
+def model_status(cache_dir: Path) -> ModelStatus:
+    """Look at weights and exported copy without making anything."""
+    try:
+        check_weights(model_folder())
+    except CoachError as error:
+        return ModelStatus(False, error.message, error.hint)
+    folder = export_folder(cache_dir)
+    copy = "exported copy in the cache" if intact(folder) else "to be exported at first use"
+    return ModelStatus(True, f"{MODEL_NAME}, SHA-256 as known; {copy}")
+
+
+def _batches(order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Rows in order of length, cut so that each batch with its padding stays within BATCH_TOKENS."""
+    batch: list[int] = []
+    for row in order:
+        if batch and (len(batch) + 1) * lengths[row] > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _session(graph: Path) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # The arena keeps the largest batch's memory for good; weights are read once and not copied into it.
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelFilesError(
+            f"the exported encoder {graph.name} cannot be loaded: {str(error)[:200]}",
+            hint=f"Delete {graph.parent}; it is made anew at the next use.",
+        ) from None
+
+
+def _tokenizer(path: Path) -> tokenizers.Tokenizer:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.enable_truncation(MAX_TOKENS)
+    tokenizer.no_padding()
+    return tokenizer

@@ -1,0 +1,89 @@
+"""Plain types of a chat with an LLM endpoint; nothing here knows any SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple, Protocol
+
+from coach.models import Frozen, Usage
+
+Rung = Literal["json_schema", "json_object", "text"]
+RUNGS: tuple[Rung, ...] = ("json_schema", "json_object", "text")
+"""Ways to ask for structured output, strictest first; an endpoint that refuses one is asked by the next."""
+
+Finish = Literal["stop", "length", "refusal", "content_filter"]
+TokenLimit = Literal["max_completion_tokens", "max_tokens"]
+
+
+class Message(NamedTuple):
+    """One message of the conversation sent."""
+
+    role: Literal["system", "user"]
+    content: str
+
+
+class ChatRequest(NamedTuple):
+    """What is asked of the endpoint, before its quirks are minded."""
+
+    messages: tuple[Message, ...]
+    schema: dict[str, object]
+    """Strict JSON Schema of the reply."""
+    schema_name: str
+    max_tokens: int
+    temperature: float | None = 0.0
+    seed: int | None = None
+
+
+class ChatReply(NamedTuple):
+    """What came back. `finish` is `length` where the reply was cut off for want of room."""
+
+    text: str
+    finish: Finish
+    refusal: str | None
+    usage: Usage
+    rung: Rung
+    model: str
+    """The model as the endpoint names it."""
+
+
+class Quirks(Frozen):
+    """What an endpoint and model turned out to accept."""
+
+    rung: Rung = "json_schema"
+    token_limit: TokenLimit = "max_tokens"
+    temperature: bool = True
+    seed: bool = True
+    stream_usage: bool = True
+
+
+class HealthLine(NamedTuple):
+    """One finding about an endpoint."""
+
+    name: str
+    ok: bool
+    found: str
+    mend: str = ""
+
+
+class ChatEndpoint(Protocol):
+    """Anything that answers a `ChatRequest`."""
+
+    @property
+    def model(self) -> str:
+        """The model that is asked for."""
+
+    @property
+    def identity(self) -> str:
+        """Where requests go; enters the fingerprint."""
+
+    async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
+        """One reply.
+
+        Raises:
+            JudgeUnavailable: not reached within the configured tries.
+            JudgeRefused: bad key, model or request.
+            JudgeReplyInvalid: an empty or malformed response.
+        """
+
+    async def aclose(self) -> None:
+        """Close all connections."""

@@ -1,0 +1,357 @@
+"""Any OpenAI-compatible endpoint, over chat completions. The only importer of `openai`.
+
+Every fault of SDK, network and server becomes one of our errors in `_translate`; quirks are learned from refusals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from coach.errors import CoachError, JudgeError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
+from coach.judges.chat import ChatReply, ChatRequest, Finish, HealthLine, Message, Quirks
+from coach.judges.quirks import QuirkNotes, learn, step_down
+from coach.judges.retry import retry_after, retrying
+from coach.models import Usage
+from coach.pricing import Price, cost_of, price_of
+
+if TYPE_CHECKING:
+    import openai
+
+OPENAI_URL = "https://api.openai.com/v1"
+MAX_LESSONS = 6
+"""Refusals of parameters taken as lessons within one call; more than there are parameters to drop."""
+_SERVER_WORDS = 300
+"""Characters of a server's message that are shown."""
+
+_FINISH: dict[str, Finish] = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
+
+
+class _Refused(Exception):
+    """A status the server gave, before it is known whether it teaches a quirk."""
+
+    def __init__(self, status: int, message: str, error: openai.APIStatusError) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.error = error
+
+
+class _Counts(NamedTuple):
+    prompt: int
+    cached: int
+    completion: int
+    reasoning: int
+
+
+class Endpoint:
+    """One endpoint and one model.
+
+    Args:
+        model: asked for in every call.
+        base_url: ends in /v1; OpenAI's own where None.
+        api_key: never shown; local servers mostly need none.
+        timeout: seconds for one HTTP request.
+        tries: HTTP requests one call may cost, waits between them included in none of them.
+        cache_dir: where notes on quirks are kept.
+        prices: see `coach.pricing`.
+        sleep: how waits are spent; tests pass their own.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        timeout: float = 120.0,
+        tries: int = 4,
+        cache_dir: Path | None = None,
+        prices: Mapping[str, Price] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.model = model
+        self.identity = (base_url or OPENAI_URL).rstrip("/")
+        self._key = api_key
+        self._timeout = timeout
+        self._tries = tries
+        self._prices = dict(prices or {})
+        self._sleep = sleep
+        self._notes = QuirkNotes(cache_dir, base_url=self.identity, model=model)
+        self._quirks: Quirks | None = None
+        self._client: openai.AsyncOpenAI | None = None
+
+    async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
+        """See `ChatEndpoint.complete`. `on_text` receives all the text so far, each time more of it has come."""
+        sent = 0
+
+        async def attempt() -> ChatReply:
+            nonlocal sent
+            for _ in range(MAX_LESSONS):
+                sent += 1
+                quirks = self.quirks
+                try:
+                    reply = await self._send(request, quirks, on_text)
+                except _Refused as refusal:
+                    self._learn(learn(quirks, refusal.status, refusal.message), quirks, refusal)
+                    continue
+                if reply.text.strip() or reply.refusal or reply.finish != "stop":
+                    return reply
+                # Some servers accept a schema they cannot follow and then say nothing at all.
+                self._learn(step_down(quirks), quirks, None)
+            raise JudgeReplyInvalid(f"{self._where} turned down every form of the request")
+
+        async for trial in retrying(self._tries, self._sleep):
+            with trial:
+                reply = await attempt()
+        return reply._replace(usage=reply.usage.model_copy(update={"calls": sent}))
+
+    @property
+    def quirks(self) -> Quirks:
+        """What is known of the endpoint; read from the notes at first use."""
+        if self._quirks is None:
+            self._quirks = self._notes.read()
+        return self._quirks
+
+    async def aclose(self) -> None:
+        """Close all connections; the next call opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def check(self) -> tuple[HealthLine, ...]:
+        """For `coach doctor`: is it there, does it know the model, which structured output does it keep to."""
+        try:
+            offered = await self._offered()
+        except CoachError as error:
+            return (HealthLine("endpoint", False, error.message, error.hint),)
+        lines = [HealthLine("endpoint", True, f"{self.identity} answers")]
+        if offered and self.model not in offered:
+            shown = ", ".join(sorted(offered)[:8])
+            mend = f"It offers: {shown}. Name one with --model or COACH_MODEL."
+            lines.append(HealthLine("model", False, f"{self.model} is not among the endpoint's models", mend))
+            return tuple(lines)
+        return (*lines, await self._check_output())
+
+    async def _check_output(self) -> HealthLine:
+        schema: dict[str, object] = {
+            "type": "object",
+            "properties": {"ready": {"type": "boolean"}},
+            "required": ["ready"],
+            "additionalProperties": False,
+        }
+        ask = Message("user", 'Reply with the JSON object {"ready": true} and nothing else.')
+        try:
+            reply = await self.complete(ChatRequest((ask,), schema, "ready", max_tokens=500))
+        except CoachError as error:
+            return HealthLine("structured output", False, error.message, error.hint)
+        told = {
+            "json_schema": "strict JSON Schema",
+            "json_object": "JSON objects, without a schema: replies are checked, and asked for again where needed",
+            "text": "plain text only: JSON is looked for in the reply",
+        }
+        return HealthLine("structured output", True, f"{reply.model}: {told[reply.rung]}")
+
+    # --- one request ------------------------------------------------------------------------------------------------
+
+    async def _send(self, request: ChatRequest, quirks: Quirks, on_text: Callable[[str], None] | None) -> ChatReply:
+        import openai
+
+        parameters = _parameters(request, quirks, self.model)
+        completions = self._open().chat.completions
+        try:
+            if on_text is not None:
+                return await self._stream(parameters, quirks, on_text)
+            raw = await completions.with_raw_response.create(**parameters)
+            return self._read(raw.content, quirks)
+        except openai.APIStatusError as error:
+            raise _Refused(error.status_code, _words_of(error), error) from None
+        except openai.OpenAIError as error:
+            raise self._translate(error) from None
+
+    async def _stream(self, parameters: dict[str, Any], quirks: Quirks, on_text: Callable[[str], None]) -> ChatReply:
+        """The same reply, put together from its pieces; a stream that ends without a finish is a cut connection."""
+        if quirks.stream_usage:
+            parameters["stream_options"] = {"include_usage": True}
+        text, finish, usage, model, refusal = "", None, None, self.model, ""
+        async with await self._open().chat.completions.create(stream=True, **parameters) as chunks:
+            async for chunk in chunks:
+                usage = chunk.usage or usage
+                model = chunk.model or model
+                for choice in chunk.choices[:1]:
+                    finish = choice.finish_reason or finish
+                    refusal += choice.delta.refusal or ""
+                    if choice.delta.content:
+                        text += choice.delta.content
+                        on_text(text)
+        if finish is None:
+            raise JudgeUnavailable(f"{self._where} broke off in the middle of its reply")
+        told = usage.model_dump() if usage else {}
+        body = {
+            "model": model,
+            "usage": told,
+            "choices": [{"finish_reason": finish, "message": {"content": text, "refusal": refusal or None}}],
+        }
+        return self._reply(body, quirks)
+
+    def _read(self, content: bytes, quirks: Quirks) -> ChatReply:
+        # Read here and not by the SDK's models: those cost a millisecond, and pass broken shapes on unchecked.
+        try:
+            body = json.loads(content)
+        except (ValueError, RecursionError):
+            raise JudgeUnavailable(f"{self._where} sent a response that is cut off or no JSON") from None
+        return self._reply(body, quirks)
+
+    def _reply(self, body: object, quirks: Quirks) -> ChatReply:
+        match body:
+            case {"choices": [{"message": {**message}, **choice}, *_]}:
+                pass
+            case {"error": error}:
+                raise JudgeReplyInvalid(f"{self._where} answered with an error: {_clean(str(error))}")
+            case _:
+                raise JudgeReplyInvalid(f"{self._where} sent a response without choices")
+        text, refusal = message.get("content"), message.get("refusal")
+        finish = _FINISH.get(str(choice.get("finish_reason")), "stop")
+        refused = refusal if isinstance(refusal, str) and refusal.strip() else None
+        named = body.get("model") if isinstance(body, dict) else None
+        return ChatReply(
+            text=text if isinstance(text, str) else "",
+            finish="refusal" if refused else finish,
+            refusal=refused,
+            usage=self._usage(body.get("usage") if isinstance(body, dict) else None),
+            rung=quirks.rung,
+            model=named if isinstance(named, str) and named else self.model,
+        )
+
+    def _usage(self, told: object) -> Usage:
+        counts = _counts(told if isinstance(told, dict) else {})
+        usage = Usage(
+            calls=1,
+            prompt_tokens=counts.prompt,
+            cached_tokens=counts.cached,
+            completion_tokens=counts.completion,
+            reasoning_tokens=counts.reasoning,
+        )
+        return usage.model_copy(update={"cost_usd": cost_of(usage, price_of(self.model, self._prices))})
+
+    # --- faults -----------------------------------------------------------------------------------------------------
+
+    def _learn(self, lesson: Quirks | None, assumed: Quirks, refusal: _Refused | None) -> None:
+        """Take the lesson, or raise what the refusal means. A call that ran beside this one may have learned it first."""
+        if self.quirks != assumed:
+            return
+        if lesson is None:
+            if refusal is None:
+                raise JudgeReplyInvalid(f"{self._where} sent an empty reply")
+            raise self._translate(refusal.error)
+        self._quirks = lesson
+        self._notes.write(lesson)
+
+    def _translate(self, error: openai.OpenAIError) -> JudgeError:
+        import openai
+
+        if isinstance(error, openai.APITimeoutError):
+            return JudgeUnavailable(f"{self._where} did not answer within {self._timeout:g} s")
+        if isinstance(error, openai.APIConnectionError):
+            cause = _clean(str(error.__cause__ or error))
+            hint = "Is the server running, and the base URL right? `coach doctor` checks it."
+            return JudgeUnavailable(f"{self._where} cannot be reached: {cause}", hint=hint)
+        if isinstance(error, openai.APIStatusError):
+            return self._translate_status(error)
+        return JudgeUnavailable(f"{self._where}: {self._redact(_clean(str(error)))}")
+
+    def _translate_status(self, error: openai.APIStatusError) -> JudgeError:
+        status, said = error.status_code, self._redact(_words_of(error))
+        if status in {401, 403}:
+            hint = "Check the key in OPENAI_API_KEY or COACH_API_KEY, and that it may use this model."
+            return JudgeRefused(f"{self._where} rejected the key ({status}): {said}", hint=hint)
+        if status == 404:
+            hint = "Check --model and --base-url (it mostly ends in /v1); `coach doctor` lists what is offered."
+            return JudgeRefused(f"{self._where} does not know this model or path (404): {said}", hint=hint)
+        if status == 429 and ("insufficient_quota" in said or error.code == "insufficient_quota"):
+            return JudgeRefused(f"{self._where} has no quota left: {said}", hint="Add credit, or use another key.")
+        if status in {408, 409, 425, 429} or status >= 500:
+            wait = retry_after(error.response.headers)
+            return JudgeUnavailable(f"{self._where} answered {status}: {said}", retry_after=wait)
+        return JudgeRefused(f"{self._where} rejected the request ({status}): {said}", hint="Try another model.")
+
+    @property
+    def _where(self) -> str:
+        return f"the model {self.model!r} at {self.identity}"
+
+    def _redact(self, text: str) -> str:
+        return text.replace(self._key, "[key]") if self._key else text
+
+    # --- the client -------------------------------------------------------------------------------------------------
+
+    def _open(self) -> openai.AsyncOpenAI:
+        if self._client is None:
+            import openai
+
+            self._client = openai.AsyncOpenAI(
+                api_key=self._key or "none", base_url=self.identity, max_retries=0, timeout=self._timeout
+            )
+        return self._client
+
+    async def _offered(self) -> set[str]:
+        import openai
+
+        try:
+            page = await self._open().models.list()
+        except openai.NotFoundError:
+            return set()
+        except openai.OpenAIError as error:
+            raise self._translate(error) from None
+        return {_clean(m.id) for m in page.data or []}
+
+
+def _parameters(request: ChatRequest, quirks: Quirks, model: str) -> dict[str, Any]:
+    """The request as this endpoint takes it."""
+    found: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        quirks.token_limit: request.max_tokens,
+    }
+    if quirks.rung == "json_schema":
+        schema = {"name": request.schema_name, "strict": True, "schema": request.schema}
+        found["response_format"] = {"type": "json_schema", "json_schema": schema}
+    elif quirks.rung == "json_object":
+        found["response_format"] = {"type": "json_object"}
+    if request.temperature is not None and quirks.temperature:
+        found["temperature"] = request.temperature
+    if request.seed is not None and quirks.seed:
+        found["seed"] = request.seed
+    return found
+
+
+def _counts(told: Mapping[str, Any]) -> _Counts:
+    """Token counts under the names different servers give them; what is missing or odd counts as 0."""
+
+    def number(*path: str) -> int:
+        value: Any = told
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value if isinstance(value, int) and value > 0 else 0
+
+    prompt = number("prompt_tokens")
+    cached = number("prompt_tokens_details", "cached_tokens") or number("prompt_cache_hit_tokens")
+    reasoning = number("completion_tokens_details", "reasoning_tokens")
+    return _Counts(prompt, min(cached, prompt), number("completion_tokens"), reasoning)
+
+
+def _words_of(error: openai.APIStatusError) -> str:
+    """What the server said, with the parameter it named, made safe and short."""
+    body = error.body
+    said = body.get("message") if isinstance(body, dict) else None
+    told = said if isinstance(said, str) else str(body or error.message)
+    return _clean(f"{told} ({error.param})" if error.param else told)
+
+
+def _clean(text: str) -> str:
+    """Untrusted words on one line, without control characters, cut short."""
+    line = re.sub(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]+", " ", text).strip()
+    return line if len(line) <= _SERVER_WORDS else line[:_SERVER_WORDS] + "…"

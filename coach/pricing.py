@@ -1,0 +1,79 @@
+"""What calls cost: tokens times the prices of one YAML table, which users can override.
+
+prices:
+  some-model: {prompt: 0.25, cached: 0.025, completion: 2.0}      # US dollars for a million tokens
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from coach.bank import read_model
+from coach.models import Frozen, Usage
+from coach.resources import data_dir
+
+Dollars = Annotated[float, Field(ge=0)]
+_MILLION = 1_000_000
+
+
+class Price(Frozen):
+    """US dollars for a million tokens. `cached` is the price of prompt tokens read from the provider's cache."""
+
+    prompt: Dollars
+    completion: Dollars
+    cached: Dollars | None = None
+
+
+class PriceTable(Frozen):
+    """Model name to price."""
+
+    prices: dict[str, Price]
+
+
+def load_prices(override: Path | None = None) -> dict[str, Price]:
+    """The shipped prices, with those of the user's file on top.
+
+    Raises:
+        BankError: a table cannot be read.
+    """
+    prices = dict(read_model(data_dir("rubrics") / "prices.yaml", PriceTable).prices)
+    if override is not None:
+        prices |= read_model(override, PriceTable).prices
+    return prices
+
+
+def price_of(model: str, prices: dict[str, Price]) -> Price | None:
+    """The price of a model, also under a dated name (`NAME-2026-01-31`); None where it is not in the table."""
+    if model in prices:
+        return prices[model]
+    dated = [
+        name for name in prices if model.startswith(f"{name}-") and model[len(name) + 1 :].replace("-", "").isdigit()
+    ]
+    return prices[max(dated, key=len)] if dated else None
+
+
+def cost_of(usage: Usage, price: Price | None) -> float | None:
+    """US dollars, or None where the price is unknown. Reasoning tokens are completion tokens and paid as such."""
+    if price is None:
+        return None
+    cached_price = price.prompt if price.cached is None else price.cached
+    fresh = usage.prompt_tokens - usage.cached_tokens
+    total = fresh * price.prompt + usage.cached_tokens * cached_price + usage.completion_tokens * price.completion
+    return total / _MILLION
+
+
+def add_usage(first: Usage, second: Usage) -> Usage:
+    """Both together. Money is unknown where that of a side that made calls is."""
+    spent = [u.cost_usd for u in (first, second) if u.calls]
+    known = [s for s in spent if s is not None]
+    return Usage(
+        calls=first.calls + second.calls,
+        prompt_tokens=first.prompt_tokens + second.prompt_tokens,
+        cached_tokens=first.cached_tokens + second.cached_tokens,
+        completion_tokens=first.completion_tokens + second.completion_tokens,
+        reasoning_tokens=first.reasoning_tokens + second.reasoning_tokens,
+        cost_usd=sum(known) if spent and len(known) == len(spent) else None,
+    )

@@ -1,0 +1,59 @@
+"""YAML files read strictly: duplicate keys, aliases, broken syntax and other encodings are errors that name the place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from coach.errors import BankError
+
+MAX_BYTES = 1_000_000
+_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _StrictLoader(_BASE):  # type: ignore[misc]
+    """libyaml's safe loader without aliases (they can blow a small file up) and without duplicate keys."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            event = self.peek_event()
+            raise yaml.constructor.ConstructorError(None, None, "aliases (*name) are not allowed", event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+            if isinstance(key, str):
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping a YAML file holds.
+
+    Raises:
+        BankError: the file cannot be read, or holds no mapping; names file and line.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BankError(f"{path.name}: larger than {MAX_BYTES:,} bytes. Mend: is this the right file?")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BankError(f"{path.name}: cannot be read: {error.strerror}. Mend: check {path}.") from None
+    except UnicodeDecodeError as error:
+        raise BankError(f"{path.name}: byte {error.start} is not UTF-8. Mend: save the file as UTF-8.") from None
+    try:
+        found = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a subclass of the safe loader
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise BankError(f"{path.name}:{where}: {problem}. Mend: correct the YAML there.") from None
+    if not isinstance(found, dict):
+        raise BankError(f"{path.name}: holds {type(found).__name__}, not keys with values. Mend: see the shipped bank.")
+    return found
