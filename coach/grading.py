@@ -56,7 +56,7 @@ BROUGHT = "brought"
 _NOTHING_MATCHED = Matches(points=(), landmarks=Landmarks(), similarity=0.0, topicality=0.0)
 
 
-class _Screened(NamedTuple):
+class Prepared(NamedTuple):
     """An answer after all that needs no judge."""
 
     task: JudgeTask
@@ -163,7 +163,7 @@ class Coach:
 
     # --- stages -----------------------------------------------------------------------------------------------------
 
-    def prepare(self, question: str | Question, answer: str) -> _Screened:
+    def prepare(self, question: str | Question, answer: str) -> Prepared:
         """All that comes before a judge: clean, segment, screen, embed and match."""
         found = self.bank.question(question) if isinstance(question, str) else question
         if not found.points:
@@ -174,10 +174,10 @@ class Coach:
         findings = screen_text(text, found, segments)
         if any(f.decides for f in findings):
             nothing = _NOTHING_MATCHED._replace(points=tuple(PointMatch(p, ()) for p in found.points))
-            return _Screened(JudgeTask(found, rubric, text, segments, nothing, findings), warnings)
+            return Prepared(JudgeTask(found, rubric, text, segments, nothing, findings), warnings)
         matches = self._match(found, segments, text)
         findings += screen_matches(matches, found, segments)
-        return _Screened(JudgeTask(found, rubric, text, segments, matches, findings), warnings)
+        return Prepared(JudgeTask(found, rubric, text, segments, matches, findings), warnings)
 
     def _match(self, question: Question, segments: tuple[Segment, ...], text: str) -> Matches:
         from coach.embed import default_embedder
@@ -187,7 +187,7 @@ class Coach:
             self._embedder = default_embedder(self.settings.cache_dir)
         return match(question, segments, text, self._embedder, cache_dir=self.settings.cache_dir)
 
-    def _report(self, id: str, screened: _Screened, judgement: Judgement) -> FeedbackReport:
+    def _report(self, id: str, screened: Prepared, judgement: Judgement) -> FeedbackReport:
         task = screened.task
         verdicts = tuple(credit(_verify_verdict(v, task.answer)) for v in judgement.verdicts)
         flags, dropped = _standing_flags(judgement.red_flags, task)

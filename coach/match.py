@@ -86,6 +86,7 @@ def match_vectors(
         landmarks=find_landmarks(segments),
         similarity=round(float((expert.reference @ whole.T)[0, 0]), 4),
         topicality=round(float(near.max()), 4),
+        vectors=np.vstack([segment_vectors, whole]),
     )
 
 

@@ -5,7 +5,7 @@ Offsets everywhere are in characters (code points) of the answer as graded, half
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -179,6 +179,8 @@ class Matches(NamedTuple):
     """Cosine of whole answer and whole expert answer, -1..1."""
     topicality: float
     """Highest cosine of any segment with the question, its points or its expert answer, -1..1."""
+    vectors: Any = None
+    """Shape (s + 1, d), float32, rows of unit length: the answer's s segments, then the answer as a whole."""
 
 
 class Finding(NamedTuple):

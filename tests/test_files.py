@@ -26,9 +26,14 @@ def test_a_missing_folder_is_an_input_error(tmp_path: Path) -> None:
 def test_an_error_while_writing_leaves_the_old_file_alone(tmp_path: Path) -> None:
     target = tmp_path / "a.jsonl"
     target.write_text("old", encoding="utf-8")
-    with pytest.raises(RuntimeError), Replacing(target) as file:
-        file.write("half")
-        raise RuntimeError
+
+    def interrupted() -> None:
+        with Replacing(target) as file:
+            file.write("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
     assert target.read_text(encoding="utf-8") == "old"
     assert (tmp_path / "a.jsonl.part").read_text(encoding="utf-8") == "half"
 

@@ -1,0 +1,156 @@
+"""Text in an answer that is addressed to whoever grades it, found by pattern.
+
+Honest answers speak of scores, systems, prompts and ratings too; a pattern needs both a grading act and the grader, a
+machine's markup, or hidden text before it fires.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import re
+import unicodedata
+
+from coach.models import Span
+
+_GRADER = (
+    r"(?:grader|evaluator|assessor|examiner|marker|judge|reviewer|scorer|scoring (?:system|model|script)|grading (?:system|model|script)"
+    r"|language model|ai model|llm|assistant|whoever (?:grades|reads|marks|scores) this|automat\w+ (?:grad|scor|evaluat)\w+)"
+)
+_AWARD = r"(?:award|give|assign|grant|grade|rate|score|mark|set|return|output|respond|report|record|pass|treat|consider|credit)"
+_PRIZE = (
+    r"(?:(?:full|maximum|max|top|highest|perfect|best|excellent|high)(?:est)?[ -](?:marks?|scores?|grades?|ratings?|points?|credit|level)"
+    r"|(?:overall|score|level|grade|rating|criteri\w+|everything|each|all)\b[^.\n]{0,40}\b(?:4|5|10|100|four|five|ten)\b"
+    r"|(?:a |an )?(?:5|4|10|100|five|four|ten)(?: ?/ ?\d+| out of \w+| overall\b)|strong yes|reference answer|correct answer)"
+)
+_MACHINE = tuple(
+    re.compile(pattern, re.IGNORECASE | re.DOTALL)
+    for pattern in (
+        r"[\"'{]\s*(?:overall|level|score|criteria|verdict|red_flags)[\"']?\s*[:=]\s*(?:[\[{\"']|[0-9])",
+        r"<\|[a-z_]{2,30}\|>|\[/?INST\]|<</?SYS>>|<start_of_turn>",
+        r"<!--.{0,400}?-->|<[a-z]+[^>]{0,80}(?:display\s*:\s*none|font-size\s*:\s*0|visibility\s*:\s*hidden|hidden\b)[^>]{0,80}>",
+        r"</?(?:reasoning|overall|score|red_flags|evaluation|verdict|rubric\w*|candidate\w*|grading\w*|criteri\w+|instructions?)>",
+    )
+)
+"""Markup no person writes in an answer, quoted or not."""
+_PATTERNS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"\b{_AWARD}\b[^.\n]{{0,60}}\b{_PRIZE}",
+        rf"\b{_GRADER}\b\s*[,:;–—-][^\n]{{0,160}}",
+        rf"\b(?:dear|hey|hello|hi|note (?:to|for)|message (?:to|for)|attention|instructions? (?:to|for)) (?:the |my |any |all )?{_GRADER}\b",
+        r"\b(?:no|without|zero|empty|none|clear|blank|suspend\w*)\b[^.\n]{0,25}\b(?:red[ _])?flags?\b(?! ?(?:off|switch|gate|feature))[^.\n]{0,25}"
+        r"(?:appl|observ|rais|list|section|warrant|needed|should|\.|\n|$)",
+        r"\b(?:red[ _])?flags?(?: list| section)?\b[^.\n]{0,30}\b(?:suspended|left blank|left empty|be empty|none|not appl\w+|empty)\b",
+        r"\b(?:full|maximum|top|perfect) (?:marks?|credit|score)\b[^.\n]{0,40}\b(?:follow|should|must|correct|due|record\w*|expect\w*|deserv\w*|in each)\b",
+        r"\b(?:all|every|each) (?:of the )?(?:six |expert |rubric )?(?:criteri\w+|points?|themes?|column)\b[^.\n]{0,50}\b(?:level )?(?:4|5|four|five|met|present|covered|full|named)\b",
+        r"\b(?:write|enter|read|be|give|choose|record|assessment:?|overall:?|score:?|rating:?) (?:a |an |as )?(?:overall )?(?:5|five)\b(?![ -]?(?:%|\w+s\b|minute|percent|\d))",
+        r"\b(?:ignore|disregard|forget|override|bypass|skip|discard|set aside)\b[^.\n]{0,40}\b"
+        r"(?:instructions?|rubric|criteria|prompt|guidelines?|grading|scoring|rules above|red flags?|the above|previous (?:text|message))\b",
+        r"\b(?:you are|act as|behave as|pretend)\b[^.\n]{0,40}\b(?:lenient|generous|grader|evaluator|examiner|assistant|judge)\b",
+        r"\b(?:system|developer|admin\w*|grading|scoring|evaluation|rubric)\s*(?:prompt|message|note|update|override|notice|instruction|mode)s?\s*[:=\]]",
+        r"\b(?:please|kindly|i beg|i need|i really need|have mercy|be kind|be generous|be lenient|my (?:visa|job|family|rent|mother|child\w*))\b"
+        r"[^.\n]{0,120}\b(?:pass (?:me|this)|full marks|good (?:grade|score|mark)|high (?:grade|score|mark)|top (?:grade|score|mark)|5\b|five\b)",
+        r"\b(?:already (?:been )?(?:graded|scored|reviewed|approved|rated|marked)|pre-?approved|has been rated|was rated|officially rated)\b",
+        r"^#{2,4} ?(?:system|instruction|response)\b",
+        r"(?:ignor[ae]|oublie[zr]?|vergiss|ignoriere|olvida|esque[çc]a|dimentica|ignori?r?)\b[^.\n]{0,50}"
+        r"(?:instruc\w+|anweisung\w*|consigne\w*|istruzion\w*|r[úu]brica|rubrik|crit[eè]r\w+)",
+        r"(?:calificador|evaluador|correcteur|examinateur|pr[üu]fer|bewerter|avaliador|valutatore|nota m[áa]xima|note maximale"
+        r"|h[öo]chste (?:note|punktzahl)|volle punktzahl|puntuaci[óo]n m[áa]xima|pontua[çc][ãa]o m[áa]xima)",
+        r"(?:忽略|无视|無視|请给|給予|满分|滿分|評価者|採点者|最高点|оценщик|проверяющ|высш\w+ балл|максимальн\w+ (?:балл|оценк)|игнорируй"
+        r"|पूर्ण अंक|निर्देशों को|الدرجة الكاملة|تجاهل|채점자|만점)",
+    )
+)
+_ENCODED = re.compile(r"\b[A-Za-z0-9+/]{24,}={0,2}|\b(?:[0-9a-fA-F]{2}[ ]?){16,}\b")
+_QUOTED = re.compile(r"[\"“„][^\"“”„\n]{3,160}[\"”]|‘[^‘’\n]{3,160}’(?!\w)")
+"""What somebody is quoted as saying is a story about a grader more often than a word to one."""
+_SPACED = re.compile(r"\b(?:\w[ .·_-]){8,}\w\b")
+_LEET = str.maketrans("013457@$!", "oieastasi")
+_CIPHER_WORDS = re.compile(
+    r"\b(?:the|and|this|answer|score|level|every|grader|give|full|marks?|ignore|instructions?)\b"
+)
+_WORDS_SHOWN = 180
+
+
+def addressed_spans(answer: str) -> tuple[Span, ...]:
+    """Places where the answer speaks to its grader, in order; none for an honest answer.
+
+    Looked at as written, with look-alike letters folded, and decoded where a stretch is base64, hex, rot13, leet or
+    s p a c e d letters.
+    """
+    quoted = [Span(m.start(), m.end()) for m in _QUOTED.finditer(answer)]
+    found = [
+        _cut(m.start(), m.end())
+        for text in _views(answer)
+        for p in _PATTERNS
+        for m in p.finditer(text)
+        if not any(q.start <= m.start() < q.end for q in quoted)
+    ]
+    found += [_cut(m.start(), m.end()) for p in _MACHINE for m in p.finditer(answer)]
+    found += _encoded(answer)
+    return tuple(sorted(set(found)))
+
+
+def _cut(start: int, end: int) -> Span:
+    return Span(start, min(end, start + _WORDS_SHOWN))
+
+
+def _views(answer: str) -> tuple[str, ...]:
+    """The answer and its reading with look-alikes folded, of the same length, so that offsets hold for both."""
+    folded = "".join(_plain(c) for c in answer)
+    leet = "".join(a if a.isdigit() and _in_number(folded, i) else a.translate(_LEET) for i, a in enumerate(folded))
+    return tuple(dict.fromkeys((answer, folded, leet)))
+
+
+def _in_number(text: str, position: int) -> bool:
+    """Whether a digit stands beside no letter: 5 and 100 are numbers, sc0re is a word."""
+    beside = text[max(0, position - 1) : position] + text[position + 1 : position + 2]
+    return not any(c.isalpha() for c in beside)
+
+
+_LOOKALIKES = str.maketrans(
+    "аеорсухіѕԁһӏјԛԝАВЕКМНОРСТХαοεικρτυνΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "aeopcyxisdhljqwABEKMHOPCTXaoeikptuvABEZHIKMNOPTYX"
+)
+
+
+def _plain(character: str) -> str:
+    single = unicodedata.normalize("NFKC", character)
+    return (single if len(single) == 1 else character).translate(_LOOKALIKES)
+
+
+def _encoded(answer: str) -> list[Span]:
+    """Stretches that say something to the grader once they are decoded."""
+    found = []
+    for match in _ENCODED.finditer(answer):
+        if any(_speaks(text) for text in _decodings(match[0])):
+            found.append(_cut(match.start(), match.end()))
+    for match in _SPACED.finditer(answer):
+        if _speaks(re.sub(r"[ .·_-]", "", match[0])):
+            found.append(_cut(match.start(), match.end()))
+    turned = codecs.encode(answer, "rot13")
+    for match in re.finditer(r"[^\n.!?]{20,}", turned):
+        if len(_CIPHER_WORDS.findall(match[0].lower())) >= 2:
+            found.append(_cut(match.start(), match.end()))
+    return found
+
+
+def _decodings(stretch: str) -> list[str]:
+    readings = []
+    compact = stretch.replace(" ", "")
+    for decode in (
+        lambda s: base64.b64decode(s + "=" * (-len(s) % 4), validate=True),
+        bytes.fromhex,
+    ):
+        try:
+            readings.append(decode(compact).decode("utf-8"))
+        except (ValueError, binascii.Error):
+            continue
+    return readings
+
+
+def _speaks(text: str) -> bool:
+    lowered = text.lower()
+    return any(
+        w in lowered for w in ("grade", "score", "mark", "ignore", "instruction", "level", "overall", "rubric", "award")
+    )

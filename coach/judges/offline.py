@@ -1,0 +1,194 @@
+"""The judge that needs no key and no network: features, a trained linear decision, and the words that moved it.
+
+It abstains where it cannot tell: on answers in other languages, on very short ones, and on criteria it was not trained for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from coach.fingerprints import digest, digest_of
+from coach.judges.decision import Decision, contributions, covered_probability, decide, load_decision
+from coach.judges.features import FEATURES_VERSION, model_inputs, point_features, stance_differs
+from coach.judges.lexicon import LEXICON
+from coach.landmarks import model_comes_first
+from coach.lexical import words
+from coach.models import (
+    MAX_LEVEL,
+    Abstained,
+    Evidence,
+    Judged,
+    Judgement,
+    JudgeTask,
+    PointStatus,
+    PointVerdict,
+    RaisedFlag,
+    Verdict,
+)
+from coach.report import JudgeKind
+
+MIN_WORDS = 20
+"""Fewer words hold too little for features to mean anything; of the labelled answers 1% are shorter."""
+QUOTES = 2
+"""Segments shown per criterion."""
+COVERED, PARTIAL = 0.65, 0.40
+"""Probabilities from which a point counts as covered or partly so; see evals/README.md for how often that holds."""
+REJECTED, CLOSE = 0.30, 0.55
+"""A point that is improbable although a passage is this close and takes the other stance counts as contradicted."""
+OFF_TOPIC_CLEAR = 0.5
+"""Cosine with the expert answer from which an answer cannot be off topic for this judge, whatever its features."""
+
+_SIGNS = {
+    "product_framing": ("goal", "user"),
+    "tradeoffs": ("cost", "contrast", "condition"),
+    "long_term_metrics": ("lasting", "saves", "clicks"),
+    "systems_thinking": ("system",),
+    "expert_coverage": (),
+    "communication": ("example",),
+}
+_WORDS_FOR = {
+    "goal": "purpose",
+    "user": "people",
+    "cost": "what is given up",
+    "contrast": "contrast",
+    "condition": "conditions",
+    "lasting": "lasting value",
+    "saves": "saves",
+    "clicks": "short-term numbers",
+    "system": "the running system",
+    "example": "examples",
+}
+
+
+class OfflineJudge:
+    """Rules and features, no LLM.
+
+    Args:
+        decision: trained weights; the shipped ones when not given.
+    """
+
+    kind: JudgeKind = "offline"
+    name = "linear"
+    model: str | None = None
+    prompt_fingerprint = digest("")
+
+    def __init__(self, decision: Decision | None = None) -> None:
+        self._decision = decision or load_decision()
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of weights, features and thresholds."""
+        return digest_of([self._decision.digest, FEATURES_VERSION, MIN_WORDS, COVERED, PARTIAL, REJECTED, CLOSE])
+
+    async def judge(self, task: JudgeTask) -> Judgement:
+        """See `Judge.judge`."""
+        return self.judge_now(task)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+    def judge_now(self, task: JudgeTask) -> Judgement:
+        """The same, for callers without an event loop."""
+        reason = _cannot_tell(task)
+        if reason:
+            return Judgement(
+                verdicts=tuple(Abstained(criterion_id=c.id, reason=reason) for c in task.rubric.criteria),
+                points=tuple(PointVerdict(id=p.id, status="missing") for p in task.question.points),
+                warnings=(f"The offline judge abstains: {reason}",),
+            )
+        scores = decide(self._decision, *model_inputs(task))
+        coverage = float(scores.levels[self._decision.criteria.index("expert_coverage")])
+        return Judgement(
+            verdicts=tuple(_verdict(self._decision, task, c.id, scores.levels) for c in task.rubric.criteria),
+            red_flags=_flags(self._decision, task, scores.log_odds),
+            points=_points(self._decision, task, coverage),
+        )
+
+
+def _cannot_tell(task: JudgeTask) -> str:
+    if any(f.check == "other_language" for f in task.findings):
+        return "the answer seems not to be in English, which is all this judge was trained on."
+    if len(words(task.answer)) < MIN_WORDS:
+        return f"the answer has fewer than {MIN_WORDS} words."
+    return ""
+
+
+def _verdict(decision: Decision, task: JudgeTask, criterion: str, levels: Sequence[float] | np.ndarray) -> Verdict:
+    if criterion not in decision.criteria:
+        return Abstained(criterion_id=criterion, reason="This judge was not trained on this criterion.")
+    index = decision.criteria.index(criterion)
+    value = float(levels[index])
+    level = round(value)
+    width = float(decision.errors[index])
+    band = (round(max(0.0, value - width), 1), round(min(float(MAX_LEVEL), value + width), 1))
+    evidence = _evidence(decision, task, index) if level else ()
+    return Judged(
+        criterion_id=criterion,
+        level=level,
+        evidence=evidence,
+        rationale=_rationale(criterion, task, value, band),
+        band=(min(band[0], level), max(band[1], level)),
+    )
+
+
+def _evidence(decision: Decision, task: JudgeTask, target: int, count: int = QUOTES) -> tuple[Evidence, ...]:
+    """The segments that raise a target most, in the order of the answer."""
+    added = contributions(decision, target, np.asarray(task.matches.vectors)[:-1])
+    best = sorted(np.argsort(-added)[:count])
+    chosen = [task.segments[int(i)] for i in best if task.segments[int(i)].kind != "code"]
+    return tuple(Evidence(quote=s.text, start=s.start, end=s.end) for s in chosen)
+
+
+def _rationale(criterion: str, task: JudgeTask, value: float, band: tuple[float, float]) -> str:
+    """What was counted. It says no more than the numbers do."""
+    signs = [
+        f"{_WORDS_FOR[name]} {len(LEXICON[name].findall(task.answer))}x" for name in _SIGNS.get(criterion, ())
+    ]
+    counted = f" Terms counted: {', '.join(signs)}." if signs else ""
+    order = ""
+    if criterion == "product_framing" and task.matches.landmarks.model is not None:
+        order = (
+            " A technique is named before any objective."
+            if model_comes_first(task.matches.landmarks)
+            else " The objective comes before the first technique."
+        )
+    return (
+        f"Estimated {value:.1f}; answers that look like this were labelled {band[0]:g} to {band[1]:g} in four cases of "
+        f"five.{counted}{order} Marked are the passages that raised the estimate most."
+    )
+
+
+def _flags(decision: Decision, task: JudgeTask, log_odds: np.ndarray) -> tuple[RaisedFlag, ...]:
+    known = {f.id for f in task.rubric.red_flags}
+    raised = []
+    for i, (flag, odds, threshold) in enumerate(zip(decision.flags, log_odds, decision.thresholds, strict=True)):
+        if flag not in known or odds < threshold or not _borne_out(flag, task):
+            continue
+        evidence = _evidence(decision, task, len(decision.criteria) + i, count=1)
+        raised.append(RaisedFlag(id=flag, evidence=evidence))
+    return tuple(raised)
+
+
+def _borne_out(flag: str, task: JudgeTask) -> bool:
+    """Flags that code can check must pass that check too."""
+    if flag == "model_first":
+        return model_comes_first(task.matches.landmarks)
+    if flag == "off_topic":
+        return task.matches.similarity < OFF_TOPIC_CLEAR
+    return True
+
+
+def _points(decision: Decision, task: JudgeTask, coverage: float) -> tuple[PointVerdict, ...]:
+    if not task.matches.points:
+        return ()
+    probabilities = covered_probability(decision, point_features(task), coverage)
+    found = []
+    for match, probability in zip(task.matches.points, probabilities, strict=True):
+        status: PointStatus = "covered" if probability >= COVERED else "partial" if probability >= PARTIAL else "missing"
+        close = bool(match.passages) and match.passages[0].cosine >= CLOSE
+        if probability < REJECTED and close and stance_differs(match, task.answer):
+            status = "contradicted"
+        found.append(PointVerdict(id=match.point.id, status=status))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Labelled answers, training of the offline judge, and measurements of judges."""

@@ -1,0 +1,85 @@
+"""Grading labelled answers with any judge, through the whole pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from coach.embed import Embedder, Vectors, default_embedder
+from coach.grading import Coach
+from coach.judges.base import Judge
+from coach.judges.decision import Decision
+from coach.judges.offline import OfflineJudge
+from coach.models import Judgement, JudgeTask
+from coach.report import FeedbackReport, JudgeKind
+from coach.settings import Settings
+from evals.labels import Labelled
+
+
+class GradedRow(NamedTuple):
+    """A labelled answer and what a judge made of it."""
+
+    label: Labelled
+    report: FeedbackReport
+
+
+class NoJudge:
+    """Where only what comes before the judge is wanted."""
+
+    kind: JudgeKind = "offline"
+    name = "none"
+    model: str | None = None
+    fingerprint = ""
+    prompt_fingerprint = ""
+
+    async def judge(self, task: JudgeTask) -> Judgement:
+        """Never called."""
+        raise AssertionError("this coach only prepares answers")
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+class RememberingEmbedder:
+    """Encodes each text once: folds see the same answers again and again."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._known: dict[str, Any] = {}
+        self.name, self.dimension = embedder.name, embedder.dimension
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """See `Embedder.encode`."""
+        new = [t for t in dict.fromkeys(texts) if t not in self._known]
+        self._known |= dict(zip(new, self._embedder.encode(new), strict=True))
+        return np.stack([self._known[t] for t in texts])
+
+
+@cache
+def _embedder() -> RememberingEmbedder:
+    return RememberingEmbedder(default_embedder(Settings.from_environment().cache_dir))
+
+
+def make_coach(judge: Judge) -> Coach:
+    """A coach whose embedder remembers what it has encoded."""
+    return Coach(judge=judge, embedder=_embedder())
+
+
+def grade_rows(judge: Judge, rows: Sequence[Labelled]) -> list[GradedRow]:
+    """Grade all rows, in order."""
+    coach = make_coach(judge)
+
+    async def work() -> list[FeedbackReport]:
+        wanted = ({"id": r.id, "question_id": r.question_id, "answer": r.answer} for r in rows)
+        return [report async for report in coach.agrade_many(wanted, concurrency=2)]
+
+    return [GradedRow(row, report) for row, report in zip(rows, asyncio.run(work()), strict=True)]
+
+
+def grade_with(decision: Decision, rows: Sequence[Labelled]) -> list[GradedRow]:
+    """Grade with an offline judge of these weights."""
+    return grade_rows(OfflineJudge(decision), rows)

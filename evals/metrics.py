@@ -1,0 +1,119 @@
+"""Agreement of a judge with labels; the statistics come from scikit-learn and scipy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import bootstrap, spearmanr
+from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall_score, roc_auc_score
+
+if TYPE_CHECKING:
+    from evals.grade import GradedRow
+
+RESAMPLES = 500
+SEED = 7
+
+
+def levels_agreement(found: Any, labelled: Any, *, interval: bool = False) -> dict[str, Any]:
+    """Quadratic weighted kappa, Spearman, exact, within one, bias (above 0: lenient), for whole numbers.
+
+    Args:
+        found: shape (n,), the judge's.
+        labelled: shape (n,).
+        interval: add 95% bootstrap intervals over answers.
+    """
+    told: dict[str, Any] = {
+        "n": len(found),
+        "qwk": _qwk(found, labelled),
+        "spearman": float(spearmanr(found, labelled).statistic),
+        "exact": float(np.mean(found == labelled)),
+        "within_one": float(np.mean(np.abs(found - labelled) <= 1)),
+        "bias": float(np.mean(found - labelled)),
+    }
+    if interval:
+        for name, statistic in (("qwk", _qwk), ("spearman", lambda a, b: float(spearmanr(a, b).statistic))):
+            drawn = bootstrap(
+                (found, labelled),
+                statistic,
+                paired=True,
+                vectorized=False,
+                n_resamples=RESAMPLES,
+                method="percentile",
+                rng=SEED,
+            ).confidence_interval
+            told[f"{name}_95"] = [round(float(drawn.low), 3), round(float(drawn.high), 3)]
+    return {k: round(v, 3) if isinstance(v, float) else v for k, v in told.items()}
+
+
+def _qwk(found: Any, labelled: Any) -> float:
+    return float(cohen_kappa_score(labelled.astype(int), found.astype(int), weights="quadratic"))
+
+
+def agreement(rows: Sequence[GradedRow], probabilities: Any = None, covered: Any = None) -> dict[str, Any]:
+    """All figures of one run: the three counts, overall, each criterion, red flags, points."""
+    failed = [r for r in rows if r.report.status == "failed"]
+    open_rows = [r for r in rows if r.report.status == "ok" and r.report.overall is None]
+    judged = [r for r in rows if r.report.overall is not None]
+    labelled = np.array([r.label.overall for r in judged])
+    told: dict[str, Any] = {
+        "judged": len(judged),
+        "abstained": len(open_rows),
+        "failed": len(failed),
+        "overall": levels_agreement(np.array([r.report.overall for r in judged]), labelled, interval=True),
+        "total_spearman": round(float(spearmanr([r.report.total for r in judged], labelled).statistic), 3),
+        "criteria": _criteria(rows),
+        "red_flags": _flags(judged),
+        "baselines_spearman": _baselines(rows),
+    }
+    if probabilities is not None:
+        told["points"] = {
+            "labelled_covered": round(float(covered.mean()), 3),
+            "auc": round(float(roc_auc_score(covered, probabilities)), 3),
+            "covered_holds": round(float(covered[probabilities >= 0.65].mean()), 3),
+            "missing_yet_labelled_covered": round(float(covered[probabilities < 0.40].mean()), 3),
+        }
+    return told
+
+
+def _criteria(rows: Sequence[GradedRow]) -> dict[str, Any]:
+    told = {}
+    for criterion in rows[0].label.criteria:
+        pairs = [
+            (c.level, r.label.criteria[criterion])
+            for r in rows
+            for c in r.report.criteria
+            if c.id == criterion and c.level is not None and r.label.criteria[criterion] is not None
+        ]
+        found, labelled = np.array(pairs).T
+        told[criterion] = levels_agreement(found, labelled)
+    return told
+
+
+def _flags(rows: Sequence[GradedRow]) -> dict[str, Any]:
+    names = sorted({f for r in rows for f in r.label.red_flags})
+    found = np.array([[f in {x.id for x in r.report.red_flags} for f in names] for r in rows])
+    labelled = np.array([[f in r.label.red_flags for f in names] for r in rows])
+    told: dict[str, Any] = {
+        "micro_f1": round(float(f1_score(labelled, found, average="micro", zero_division=0)), 3),
+        "micro_precision": round(float(precision_score(labelled, found, average="micro", zero_division=0)), 3),
+        "micro_recall": round(float(recall_score(labelled, found, average="micro", zero_division=0)), 3),
+    }
+    for k, name in enumerate(names):
+        hits = int((found[:, k] & labelled[:, k]).sum())
+        told[name] = {"labelled": int(labelled[:, k].sum()), "raised": int(found[:, k].sum()), "right": hits}
+    return told
+
+
+def _baselines(rows: Sequence[GradedRow]) -> dict[str, float]:
+    """What a judge has to beat: length, and mean best cosine of the expert points."""
+    labelled = [r.label.overall for r in rows]
+    length = [len(r.label.answer) for r in rows]
+    cosine = [
+        float(np.mean([p.passages[0].cosine if p.passages else 0.0 for p in r.report.points] or [0.0])) for r in rows
+    ]
+    return {
+        "length": round(float(spearmanr(length, labelled).statistic), 3),
+        "cosine_coverage": round(float(spearmanr(cosine, labelled).statistic), 3),
+    }

@@ -1,0 +1,328 @@
+"""Faults over real HTTP: what they cost, what they become."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from servers.scripted import Reply, Script, Server, refused, said, scripted
+
+from coach.errors import CoachError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
+from coach.judges.chat import ChatReply, ChatRequest, HealthLine, Message
+from coach.judges.endpoint import Endpoint
+from coach.pricing import Price
+
+REQUEST = ChatRequest((Message("user", "hi"),), {"type": "object"}, "verdicts", max_tokens=50, seed=7)
+
+
+class Waits(list[float]):
+    """Records waits instead of spending them."""
+
+    async def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+def run(
+    script: Script,
+    *,
+    tries: int = 3,
+    timeout: float = 5.0,
+    waits: Waits | None = None,
+    cache_dir: Path | None = None,
+    times: int = 1,
+    on_text: Callable[[str], None] | None = None,
+) -> tuple[ChatReply, Server]:
+    """Complete `times` calls with one endpoint against a script; the last reply and the server."""
+    with scripted(script) as server:
+        endpoint = Endpoint(
+            model="scripted-1",
+            base_url=server.base_url,
+            api_key="sk-secret",
+            tries=tries,
+            timeout=timeout,
+            cache_dir=cache_dir,
+            sleep=waits if waits is not None else Waits(),
+            prices={"scripted-1": Price(prompt=1.0, cached=0.5, completion=2.0)},
+        )
+
+        async def work() -> ChatReply:
+            try:
+                for _ in range(times):
+                    reply = await endpoint.complete(REQUEST, on_text=on_text)
+                return reply
+            finally:
+                await endpoint.aclose()
+
+        return asyncio.run(work()), server
+
+
+def fail(script: Script, expected: type[CoachError], **options: object) -> tuple[CoachError, Server]:
+    """The error a script ends in."""
+    seen: list[Server] = []
+
+    def remember(body: dict[str, object]) -> Reply:
+        return replies.pop(0) if len(replies) > 1 else replies[0]
+
+    replies = list(script) if isinstance(script, list) else []
+    with scripted(remember) as server:
+        seen.append(server)
+        endpoint = Endpoint(
+            model="scripted-1",
+            base_url=server.base_url,
+            api_key="sk-secret",
+            tries=3,
+            timeout=float(options.get("timeout", 5.0)),  # type: ignore[arg-type]
+            sleep=Waits(),
+        )
+
+        async def work() -> None:
+            try:
+                await endpoint.complete(REQUEST)
+            finally:
+                await endpoint.aclose()
+
+        with pytest.raises(expected) as caught:
+            asyncio.run(work())
+    return caught.value, server
+
+
+def test_a_reply_comes_back_with_its_text_and_model() -> None:
+    reply, _ = run([said("{}")])
+    assert (reply.text, reply.finish, reply.model, reply.rung) == ("{}", "stop", "scripted-1", "json_schema")
+
+
+def test_the_first_request_asks_for_a_strict_schema() -> None:
+    _, server = run([said("{}")])
+    assert server.requests[0]["response_format"]["json_schema"]["strict"] is True
+
+
+def test_temperature_seed_and_room_are_sent() -> None:
+    _, server = run([said("{}")])
+    assert (server.requests[0]["temperature"], server.requests[0]["seed"], server.requests[0]["max_tokens"]) == (
+        0,
+        7,
+        50,
+    )
+
+
+def test_tokens_and_money_are_counted() -> None:
+    reply, _ = run([said("{}", prompt_tokens_details={"cached_tokens": 40})])
+    assert reply.usage.cached_tokens == 40
+    assert reply.usage.cost_usd == pytest.approx((60 * 1.0 + 40 * 0.5 + 20 * 2.0) / 1e6)
+
+
+def test_cached_tokens_under_their_other_name_are_counted() -> None:
+    assert run([said("{}", prompt_cache_hit_tokens=64)])[0].usage.cached_tokens == 64
+
+
+def test_missing_counts_are_zero_and_the_call_still_counts() -> None:
+    reply = said("{}")
+    del reply.body["usage"]
+    assert run([reply])[0].usage.calls == 1
+
+
+def test_429_waits_as_long_as_it_is_told_and_recovers() -> None:
+    waits = Waits()
+    reply, server = run([refused(429, "slow down", retry_after="7"), said("{}")], waits=waits)
+    assert (reply.text, waits, len(server.requests)) == ("{}", [7.0], 2)
+
+
+def test_a_wait_of_hours_is_cut() -> None:
+    waits = Waits()
+    run([refused(429, "slow down", retry_after="7200"), said("{}")], waits=waits)
+    assert waits == [60.0]
+
+
+def test_a_permanent_429_costs_exactly_the_configured_tries() -> None:
+    error, server = fail([refused(429, "slow down")], JudgeUnavailable)
+    assert len(server.requests) == 3
+    assert error.retryable
+
+
+def test_requests_that_failed_are_counted_in_the_usage() -> None:
+    assert run([refused(500, "oops"), said("{}")])[0].usage.calls == 2
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503])
+def test_server_faults_are_tried_again(status: int) -> None:
+    assert len(run([refused(status, "oops"), said("{}")])[1].requests) == 2
+
+
+def test_a_slow_server_is_given_up_and_tried_again() -> None:
+    error, server = fail([said("{}")._replace(delay=0.6)], JudgeUnavailable, timeout=0.2)
+    assert "within 0.2 s" in error.message
+    assert len(server.requests) == 3
+
+
+def test_a_cut_connection_is_tried_again() -> None:
+    reply, server = run([said("{}")._replace(cut=10), said('{"a": 1}')])
+    assert (reply.text, len(server.requests)) == ('{"a": 1}', 2)
+
+
+def test_a_response_that_is_no_json_is_tried_again() -> None:
+    assert len(run([Reply(body=b"<html>busy</html>"), said("{}")])[1].requests) == 2
+
+
+def test_a_bad_key_fails_at_once_and_says_so() -> None:
+    error, server = fail([refused(401, "Incorrect API key provided: sk-secret")], JudgeRefused)
+    assert len(server.requests) == 1
+    assert "OPENAI_API_KEY" in error.hint
+    assert "sk-secret" not in error.message
+
+
+def test_an_unknown_model_fails_at_once_and_says_where() -> None:
+    error, server = fail([refused(404, "model not found")], JudgeRefused)
+    assert len(server.requests) == 1
+    assert "'scripted-1'" in error.message
+
+
+def test_a_bad_request_fails_at_once() -> None:
+    error, server = fail([refused(400, "context too long")], JudgeRefused)
+    assert (len(server.requests), "context too long" in error.message) == (1, True)
+
+
+def test_no_quota_is_not_tried_again() -> None:
+    _, server = fail([refused(429, "insufficient_quota: pay first")], JudgeRefused)
+    assert len(server.requests) == 1
+
+
+def test_no_choices_is_an_invalid_reply() -> None:
+    fail([Reply(body={"choices": []})], JudgeReplyInvalid)
+
+
+def test_an_error_inside_of_a_200_is_told() -> None:
+    error, _ = fail([Reply(body={"error": {"message": "overloaded\x1b[31m"}})], JudgeReplyInvalid)
+    assert "overloaded" in error.message
+    assert "\x1b" not in error.message
+
+
+def test_a_server_that_is_not_there_is_unavailable() -> None:
+    endpoint = Endpoint(model="m", base_url="http://127.0.0.1:9/v1", tries=2, sleep=Waits())
+    with pytest.raises(JudgeUnavailable, match="cannot be reached"):
+        asyncio.run(endpoint.complete(REQUEST))
+
+
+def test_a_refusal_is_told_apart() -> None:
+    reply, _ = run([said(None, refusal="I will not.")])
+    assert (reply.finish, reply.refusal) == ("refusal", "I will not.")
+
+
+def test_a_reply_cut_for_want_of_room_is_told_apart() -> None:
+    assert run([said('{"cri', finish="length")])[0].finish == "length"
+
+
+WORDINGS = [
+    "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.",
+    "extra_forbidden: response_format.json_schema",
+    "This model does not support structured output",
+    "failed to parse grammar",
+    "guided decoding is not enabled",
+]
+
+
+@pytest.mark.parametrize("words", WORDINGS)
+def test_an_endpoint_without_schemas_is_asked_for_a_json_object(words: str) -> None:
+    reply, server = run([refused(400, words), said("{}")])
+    assert (reply.rung, server.requests[1]["response_format"]) == ("json_object", {"type": "json_object"})
+
+
+def test_an_endpoint_without_any_format_is_asked_for_text() -> None:
+    reply, server = run([refused(400, "response_format?"), refused(422, "response_format?"), said("{}")])
+    assert reply.rung == "text"
+    assert "response_format" not in server.requests[2]
+
+
+def test_going_down_the_ladder_costs_no_try() -> None:
+    steps = [refused(400, "json_schema"), refused(500, "oops"), refused(500, "oops"), said("{}")]
+    assert run(steps, tries=3)[0].rung == "json_object"
+
+
+def test_what_was_learned_is_not_asked_again() -> None:
+    _, server = run([refused(400, "json_schema"), said("{}")], times=3)
+    assert len(server.requests) == 4
+
+
+def test_what_was_learned_is_kept_in_the_cache(tmp_path: Path) -> None:
+    def script(body: dict[str, object]) -> Reply:
+        return said("{}") if "json_schema" not in json.dumps(body) else refused(400, "json_schema")
+
+    with scripted(script) as server:
+
+        async def once() -> None:
+            endpoint = Endpoint(model="m", base_url=server.base_url, cache_dir=tmp_path)
+            await endpoint.complete(REQUEST)
+            await endpoint.aclose()
+
+        asyncio.run(once())
+        asyncio.run(once())
+        assert len(server.requests) == 3
+
+
+def test_an_empty_reply_goes_down_the_ladder() -> None:
+    assert run([said(""), said("{}")])[0].rung == "json_object"
+
+
+def test_nothing_but_empty_replies_is_an_invalid_reply() -> None:
+    fail([said("")], JudgeReplyInvalid)
+
+
+def test_a_model_that_refuses_temperature_is_asked_without() -> None:
+    words = "Unsupported value: 'temperature' does not support 0 with this model."
+    _, server = run([refused(400, words, param="temperature"), said("{}")])
+    assert "temperature" not in server.requests[1]
+
+
+def test_a_model_that_wants_another_name_for_its_room_gets_it() -> None:
+    words = "Unsupported parameter: 'max_tokens' is not supported, use 'max_completion_tokens' instead."
+    _, server = run([refused(400, words, param="max_tokens"), said("{}")])
+    assert (server.requests[1].get("max_completion_tokens"), "max_tokens" in server.requests[1]) == (50, False)
+
+
+def test_health_tells_reachability_and_structured_output() -> None:
+    with scripted([said('{"ready": true}')]) as server:
+
+        async def check() -> tuple[HealthLine, ...]:
+            endpoint = Endpoint(model="scripted-1", base_url=server.base_url)
+            try:
+                return await endpoint.check()
+            finally:
+                await endpoint.aclose()
+
+        lines = asyncio.run(check())
+    assert [(line.name, line.ok) for line in lines] == [("endpoint", True), ("structured output", True)]
+
+
+def test_health_names_the_models_there_are() -> None:
+    with scripted([said("{}")]) as server:
+
+        async def check() -> tuple[HealthLine, ...]:
+            endpoint = Endpoint(model="other", base_url=server.base_url)
+            try:
+                return await endpoint.check()
+            finally:
+                await endpoint.aclose()
+
+        lines = asyncio.run(check())
+    assert not lines[-1].ok
+    assert "scripted-1" in lines[-1].mend
+
+
+def test_cancelling_ends_at_once() -> None:
+    with scripted([said("{}")._replace(delay=3.0)]) as server:
+
+        async def work() -> float:
+            endpoint = Endpoint(model="m", base_url=server.base_url)
+            task = asyncio.create_task(endpoint.complete(REQUEST))
+            await asyncio.sleep(0.2)
+            loop = asyncio.get_running_loop()
+            start = loop.time()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await endpoint.aclose()
+            return loop.time() - start
+
+        assert asyncio.run(work()) < 1.0
