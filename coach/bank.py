@@ -6,6 +6,7 @@ everything and tells every problem at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -96,7 +97,9 @@ class QuestionBank:
             BankError: its file cannot be used.
         """
         if id not in self.ids:
-            near = get_close_matches(id.lower(), self.ids, n=3, cutoff=0.5) or self.ids[:3]
+            near = (
+                _same_number(id, self.ids) or get_close_matches(id.lower(), self.ids, n=3, cutoff=0.5) or self.ids[:3]
+            )
             raise InputError(
                 f"no question {id!r} in the bank {self.info.id!r}",
                 hint=f"Did you mean {' or '.join(near)}? `coach questions` lists all {len(self.ids)}.",
@@ -133,6 +136,12 @@ class QuestionBank:
             if own_bank or flag.applies_by_default or flag.id in question.red_flags
         ]
         return Rubric(criteria=tuple(criteria), red_flags=tuple(flags))
+
+
+def _same_number(id: str, ids: Sequence[str]) -> list[str]:
+    """Ids that differ only in leading zeros or the letters before: q7, Q07 and 7 all mean q07."""
+    number = re.sub(r"\D+0*", "", f"x{id}")
+    return [i for i in ids if number and re.sub(r"\D+0*", "", f"x{i}") == number]
 
 
 def load_bank(folder: Path | None = None) -> QuestionBank:

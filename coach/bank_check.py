@@ -143,7 +143,7 @@ reference: >-
 points:                       # what the expert answer says, one thing each
   - {id: caching.1, text: Asks first what is slow and for whom.}
   - {id: caching.2, text: A cache pays where reads repeat and may be slightly stale.}
-  - {id: caching.3, text: The copy has to be invalidated, which is the cost.}
+  - {id: caching.3, text: The cost is a copy that has to be invalidated.}
   - {id: caching.4, text: Measures the hit rate and leaves the cache out where writes dominate.}
 weights:                      # sum to 100; null leaves a criterion out of this question
   product_framing: 15

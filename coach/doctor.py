@@ -98,6 +98,5 @@ async def _endpoint(settings: Settings) -> tuple[Check, ...]:
     finally:
         await endpoint.aclose()
     return tuple(
-        Check(line.name, "ok" if line.ok else "problem", line.found, line.mend, 0 if line.ok else 3)
-        for line in health.lines
+        Check(line.name, "ok" if line.ok else "problem", line.found, line.mend, 0 if line.ok else 3) for line in health
     )

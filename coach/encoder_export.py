@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,10 +78,8 @@ def intact(folder: Path) -> bool:
             return False
     except (OSError, ValueError, KeyError, TypeError, ModelFilesError):
         return False
-    try:
+    with suppress(OSError):  # A read-only cache is hashed each time: slower, never wrong.
         _write_manifest(folder)
-    except OSError:
-        pass  # A read-only cache is hashed each time: slower, never wrong.
     return True
 
 
@@ -126,7 +124,7 @@ def _export(source: Path, target: Path) -> None:
         import torch
         from transformers import AutoModel
 
-        class Sentence(torch.nn.Module):
+        class Sentence(torch.nn.Module):  # type: ignore[misc]
             def __init__(self) -> None:
                 super().__init__()
                 self.encoder = AutoModel.from_pretrained(

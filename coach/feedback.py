@@ -107,20 +107,23 @@ def _next_steps(
         own = _missing_advice(points) if gain.criterion_id == "expert_coverage" else _ADVICE.get(gain.criterion_id, "")
         advice = f"{own} Level {gain.to_level}: {target}".strip()
         steps.append(NextStep(criterion=gain.criterion_id, advice=advice, gain=gain.points))
-    return (*lifted, *steps)
+    return tuple(sorted((*lifted, *steps), key=lambda step: -step.gain))
 
 
 def _lift_caps(
     rubric: Rubric, card: ScoreCard, flags: Sequence[RaisedFlag], caps: Mapping[str, float]
 ) -> tuple[NextStep, ...]:
-    """One step per red flag, the tightest cap first; lifting it comes before any other gain, which it would swallow."""
+    """One step per red flag. The tightest cap carries what all caps together cost; the others gain nothing by themselves."""
     known = {f.id: f for f in rubric.red_flags}
     ordered = sorted((f for f in flags if f.id in known), key=lambda f: caps.get(f.id, 100.0))
     cost = gain_without_caps(card)
     return tuple(
         NextStep(
             criterion=flag.id,
-            advice=f"Take out what raises the red flag “{known[flag.id].flag.title}”: {known[flag.id].flag.description}",
+            advice=(
+                f"Take out what raises this red flag ({known[flag.id].flag.description}); "
+                f"it holds the total at {caps.get(flag.id, known[flag.id].flag.cap):g} or below."
+            ),
             gain=cost if position == 0 else 0.0,
         )
         for position, flag in enumerate(ordered)
@@ -130,10 +133,10 @@ def _lift_caps(
 def _missing_advice(points: Sequence[PointReport]) -> str:
     contradicted = [p.text for p in points if p.status == "contradicted"][:MAX_POINTS_NAMED]
     open_points = [p.text for p in points if p.status in {"missing", "partial"}][: MAX_POINTS_NAMED - len(contradicted)]
-    said = [f"You argue against this: {text}." for text in contradicted]
+    said = [f"You argue against this: {text.rstrip('.')}." for text in contradicted]
     if open_points:
-        said.append(f"Still to be said: {'; '.join(open_points)}.")
-    return " ".join(s.replace("..", ".") for s in said)
+        said.append(f"Still to be said: {'; '.join(text.rstrip('.') for text in open_points)}.")
+    return " ".join(said)
 
 
 def follow_up(question: Question, card: ScoreCard, points: Sequence[PointReport]) -> str:

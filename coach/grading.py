@@ -30,6 +30,7 @@ from coach.models import (
     Rubric,
     Segment,
     Verdict,
+    WeightedCriterion,
 )
 from coach.portal import Portal
 from coach.report import (
@@ -64,6 +65,7 @@ class Prepared(NamedTuple):
 
     @property
     def decided(self) -> bool:
+        """Whether a check has settled the grade."""
         return any(f.decides for f in self.task.findings)
 
 
@@ -343,24 +345,24 @@ def _caps(task: JudgeTask, flags: Sequence[RaisedFlag]) -> dict[str, float]:
 
 def _criterion_reports(rubric: Rubric, verdicts: Sequence[Verdict], card: ScoreCard) -> tuple[CriterionReport, ...]:
     by_id = {v.criterion_id: v for v in verdicts}
-    reports = []
-    for criterion, scored in zip(rubric.criteria, card.criteria, strict=True):
-        verdict = by_id[criterion.id]
-        judged = isinstance(verdict, Judged)
-        reports.append(
-            CriterionReport(
-                id=criterion.id,
-                title=criterion.criterion.title,
-                level=scored.level,
-                status="ok" if judged else verdict.status,
-                weight=criterion.weight,
-                points=scored.points,
-                rationale=verdict.rationale if judged else verdict.reason,
-                evidence=verdict.evidence if judged else (),
-                band=verdict.band if judged else None,
-            )
+    return tuple(
+        _criterion_report(criterion, by_id[criterion.id], scored.points)
+        for criterion, scored in zip(rubric.criteria, card.criteria, strict=True)
+    )
+
+
+def _criterion_report(criterion: WeightedCriterion, verdict: Verdict, points: float | None) -> CriterionReport:
+    common = {"id": criterion.id, "title": criterion.criterion.title, "weight": criterion.weight, "points": points}
+    if isinstance(verdict, Judged):
+        return CriterionReport(
+            **common,
+            level=verdict.level,
+            status="ok",
+            rationale=verdict.rationale,
+            evidence=verdict.evidence,
+            band=verdict.band,
         )
-    return tuple(reports)
+    return CriterionReport(**common, level=None, status=verdict.status, rationale=verdict.reason)
 
 
 def _flag_reports(rubric: Rubric, flags: Sequence[RaisedFlag], caps: Mapping[str, float]) -> tuple[FlagReport, ...]:

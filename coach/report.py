@@ -8,7 +8,7 @@ from pydantic import Field
 
 from coach.models import CriterionStatus, Evidence, Frozen, LevelValue, PointStatus, Usage
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 JudgeKind = Literal["offline", "llm", "replay", "screen", "panel"]
 
 

@@ -43,13 +43,14 @@ CAP_OFF_TOPIC = 15.0
 NO_CAP = 100.0
 
 _FUNCTION = frozenset(
-    """a an the this that these those i you he she it we they me him her us them my your his its our their is are was were
-    be been being am do does did have has had will would can could should may might must of in on at to for with from by
-    as into about over under than then so if when while because since although but and or nor not no what which who how
-    why there here it's i'd i'm don't isn't can't won't that's what's we'd you'd they're let's""".split()
+    """a an the this that these those i you he she it we they me him her us them my your his its our their is are
+    was were be been being am do does did have has had will would can could should may might must of in on at to
+    for with from by as into about over under than then so if when while because since although but and or nor not
+    no what which who how why there here it's i'd i'm don't isn't can't won't that's what's we'd you'd they're
+    let's""".split()
 )
 _LATIN = re.compile(r"[a-z]+")
-_ENGLISH = frozenset("the and to of is it that i we a in for would not be with they on what this".split())
+_ENGLISH = frozenset("""the and to of is it that i we a in for would not be with they on what this""".split())
 _SEPARATOR = re.compile(r"[,;:.|/•·#+\n\t]|\s[-*–—]+\s|\b(?:and|vs|versus|or)\b")
 _VOWELS = re.compile(r"[aeiouyàâäáãåæèéêëìíîïòóôöõøœùúûü]")
 _CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxz]{5,}")
@@ -72,9 +73,10 @@ def screen_text(answer: str, question: Question, segments: Sequence[Segment]) ->
         _copied(said, question, whole),
         _keyword_list(answer, said, whole),
         _addressed(answer),
-        _other_language(said, segments),
     )
-    return tuple(finding for finding in checks if finding)
+    found = tuple(finding for finding in checks if finding)
+    # A bare list has no function words of any language: it is told as a list, not as a foreign text.
+    return found or tuple(filter(None, [_other_language(said, segments)]))
 
 
 def screen_matches(matches: Matches, question: Question, segments: Sequence[Segment]) -> tuple[Finding, ...]:

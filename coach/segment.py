@@ -1,4 +1,4 @@
-"""Answer text to segments with character offsets: sentences, bullets, headings, code.
+r"""Answer text to segments with character offsets: sentences, bullets, headings, code.
 
    "# Plan\\n- first, ask why\\n\\nIt depends. See 3.5!"
 -> heading "Plan" · bullet "first, ask why" · sentence "It depends." · sentence "See 3.5!"
@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from coach.models import Segment
@@ -16,6 +17,9 @@ MAX_WORDS = 45
 MIN_CLAUSE_WORDS = 6
 MAX_UNSPACED = 400
 """Characters after which a stretch without any boundary is cut anywhere."""
+WRAP_CHARS = 60
+"""A shorter line was ended on purpose; a longer one without a closing mark was probably wrapped by an editor."""
+_CLOSING = frozenset(".!?:;。！？…|")
 
 _LINE = re.compile(r"[^\n]+")
 _FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})", re.MULTILINE)
@@ -29,6 +33,7 @@ _ABBREVIATION = re.compile(
 _CLAUSE = re.compile(
     r"[;:]\s+|\s[–—-]\s|,\s+(?=(?:and|but|because|so|which|while|whereas|then|or|if|since|although)\b)"
 )
+_SPACE = re.compile(r"\s")
 _COMMA = re.compile(r"[,，、；]\s*")
 
 
@@ -43,8 +48,8 @@ def segment(text: str) -> tuple[Segment, ...]:
         if code:
             found += _slice(text, start, end, "code")
         else:
-            for line in _LINE.finditer(text, start, end):
-                found += _line(text, line.start(), line.end())
+            for first, last in _paragraphs(text, start, end):
+                found += _paragraph(text, first, last)
     return tuple(found)
 
 
@@ -63,7 +68,29 @@ def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
     yield position, len(text), False
 
 
-def _line(text: str, start: int, end: int) -> Iterator[Segment]:
+def _paragraphs(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Lines that belong together: a hard-wrapped paragraph or bullet is one, a list of short lines is many."""
+    first = last = None
+    for line in _LINE.finditer(text, start, end):
+        wrapped = first is not None and last is not None and _goes_on(text, last, line)
+        if not wrapped and first is not None and last is not None:
+            yield first.start(), last.end()
+        first = first if wrapped else line
+        last = line
+    if first is not None and last is not None:
+        yield first.start(), last.end()
+
+
+def _goes_on(text: str, before: re.Match[str], line: re.Match[str]) -> bool:
+    """Whether a line goes on where the one before was only broken for width."""
+    if line.start() - before.end() > 1 or not line[0].strip():
+        return False
+    if len(before[0]) < WRAP_CHARS or before[0].rstrip()[-1:] in _CLOSING:
+        return False
+    return not any(p.match(text, line.start(), line.end()) for p in (_HEADING, _BULLET, _QUOTE))
+
+
+def _paragraph(text: str, start: int, end: int) -> Iterator[Segment]:
     quote = _QUOTE.match(text, start, end)
     start = quote.end() if quote else start
     if heading := _HEADING.match(text, start, end):
@@ -87,7 +114,7 @@ def _slice(text: str, start: int, end: int, kind: str) -> Iterator[Segment]:
 
 def _has_symbol(core: str) -> bool:
     """Emoji and the like are words of a sort; rows of dashes are not."""
-    return any(ord(c) > 0x2BFF for c in core)
+    return any(unicodedata.category(c) in {"So", "Sk"} for c in core)
 
 
 def _sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -112,7 +139,7 @@ def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _long(text: str, start: int, end: int) -> bool:
-    return end - start > MAX_UNSPACED or (end - start > MAX_WORDS and text.count(" ", start, end) >= MAX_WORDS)
+    return end - start > MAX_UNSPACED or (end - start > MAX_WORDS and len(text[start:end].split()) > MAX_WORDS)
 
 
 def _cut(text: str, start: int, end: int) -> int:
@@ -130,8 +157,8 @@ def _cut(text: str, start: int, end: int) -> int:
 def _reach(text: str, start: int, end: int) -> int:
     position = start
     for _ in range(MAX_WORDS):
-        following = text.find(" ", position + 1, min(end, start + MAX_UNSPACED))
-        if following < 0:
+        following = _SPACE.search(text, position + 1, min(end, start + MAX_UNSPACED))
+        if following is None:
             return min(end, start + MAX_UNSPACED)
-        position = following
+        position = following.start()
     return position

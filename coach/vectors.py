@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,8 @@ def _write(path: Path, vector: Vectors) -> None:
         temporary.write_bytes(_checksum(values) + values)
         temporary.replace(path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def _checksum(values: bytes) -> bytes:

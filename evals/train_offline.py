@@ -129,7 +129,11 @@ def _held_out(make: Any, inputs: Any, target: Any, groups: Any) -> Any:
     found = np.zeros(len(target))
     for fit, test in GroupKFold(FOLDS).split(inputs, groups=groups):
         model = make().fit(inputs[fit], target[fit])
-        found[test] = model.decision_function(inputs[test]) if hasattr(model, "decision_function") else model.predict(inputs[test])
+        found[test] = (
+            model.decision_function(inputs[test])
+            if hasattr(model, "decision_function")
+            else model.predict(inputs[test])
+        )
     return found
 
 
@@ -175,16 +179,13 @@ def main() -> None:
     rows = load_labelled()
     data = build_data(rows)
     decision = train(data, np.arange(len(data.rows)))
-    arrays = {
-        name: value
-        for name, value in decision._asdict().items()
-        if name not in {"criteria", "flags", "digest"}
-    }
+    arrays = {name: value for name, value in decision._asdict().items() if name not in {"criteria", "flags", "digest"}}
     out.mkdir(parents=True, exist_ok=True)
     np.savez(out / "offline.npz", **arrays)
     card = {
         "what": "ridge regression per criterion, logistic regression per red flag and for expert points",
-        "trained_on": f"{len(data.rows)} of {len(rows)} labelled answers (the screen decides the rest) in evals/answers, written and labelled by language models",
+        "trained_on": f"{len(data.rows)} answers of evals/answers; the screen decides {len(rows) - len(data.rows)} more",
+        "labels": "by language models, writer and labeller alike; no person took part",
         "trained_at": datetime.now(UTC).date().isoformat(),
         "limits": "English; questions on ML in products; labels by language models, no person's",
         "features_version": FEATURES_VERSION,

@@ -79,7 +79,10 @@ def test_the_cost_of_the_cap_is_told_once_for_several_flags() -> None:
     verdicts = (judged("product_framing", 4, "x"), judged("expert_coverage", 2, "y"))
     flags = (RaisedFlag(id="absolutes"), RaisedFlag(id="gaming"))
     built = build(*verdicts, caps={"absolutes": 40, "gaming": 25}, flags=flags)
-    assert [(s.criterion, s.gain) for s in built.next_steps[:2]] == [("gaming", 50.0), ("absolutes", 0.0)]
+    assert [(s.criterion, s.gain) for s in built.next_steps if s.criterion in {"gaming", "absolutes"}] == [
+        ("gaming", 50.0),
+        ("absolutes", 0.0),
+    ]
 
 
 def test_an_abstained_criterion_gets_no_step() -> None:

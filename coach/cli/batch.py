@@ -34,6 +34,7 @@ def batch(
 
     settings = options.settings_from(bank=bank, model=model, base_url=base_url, replay_file=replay_file)
     coach = options.make_coach(settings, judge)
+    options.say_if_offline(settings, judge)
 
     async def work() -> BatchSummary:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from coach.report import FeedbackReport
 
 FormatName = Literal["terminal", "md", "html", "json"]
+MAX_WIDTH = 100
+"""Cells; longer lines are hard to read."""
 _BY_SUFFIX: dict[str, FormatName] = {".md": "md", ".html": "html", ".htm": "html", ".json": "json"}
 
 
@@ -58,6 +59,7 @@ def critique(
         return
     coach = options.make_coach(settings, judge)
     answer = _read_answer(file, coach, asked)
+    options.say_if_offline(settings, judge)
     report = asyncio.run(_grade(coach, asked, answer, Path(file).stem if file and file != "-" else "answer"))
     _deliver(report, answer, format or _format_of(out), out)
 
@@ -149,7 +151,7 @@ def _prompt(coach: Coach, asked: str | Question, answer: str) -> str:
     from coach.prompting import render_judge_prompt
     from coach.render.plain import inert
 
-    prompt = render_judge_prompt(coach.prepare(asked, answer).task, nonce=os.urandom(6).hex())
+    prompt = render_judge_prompt(coach.prepare(asked, answer).task)
     return "\n\n".join(f"--- {m.role} ---\n{inert(m.content, keep_lines=True)}" for m in prompt.messages)
 
 
@@ -161,9 +163,24 @@ def _deliver(report: FeedbackReport, answer: str, format: FormatName, out: Path 
     from coach.answer import clean_answer
     from coach.render import RENDERERS
 
-    text = RENDERERS[format](report, clean_answer(answer).text)
+    cleaned = clean_answer(answer).text
+    if out is None and format == "terminal":
+        typer.echo(_for_this_terminal(report, cleaned))
+        return
+    text = RENDERERS[format](report, cleaned)
     if out is None:
         typer.echo(text.rstrip("\n"))
     else:
         write_text(out, text)
         typer.echo(f"Wrote {out}", err=True)
+
+
+def _for_this_terminal(report: FeedbackReport, answer: str) -> str:
+    import shutil
+
+    from coach.render import terminal
+    from coach.settings import wants_color
+
+    width = min(MAX_WIDTH, shutil.get_terminal_size((terminal.WIDTH, 24)).columns)
+    color = sys.stdout.isatty() and wants_color()
+    return terminal.render(report, answer, width=width, color=color).rstrip("\n")

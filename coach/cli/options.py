@@ -36,14 +36,17 @@ def settings_from(**options: object) -> Settings:
 
 
 def make_coach(settings: Settings, judge: JudgeName) -> Coach:
-    """A coach for this run; says on standard error when `auto` means offline, and what that means."""
+    """A coach for this run."""
     from coach.grading import Coach
 
-    kind = settings.judge_kind(judge)
-    if judge == "auto" and kind == "offline":
+    return Coach(bank=settings.bank, judge=settings.judge_kind(judge), settings=settings)
+
+
+def say_if_offline(settings: Settings, judge: JudgeName) -> None:
+    """Tell on standard error when `auto` means offline, and what that means."""
+    if judge == "auto" and settings.judge_kind(judge) == "offline":
         typer.echo(
-            "Judging offline: no key or base URL is set, so rules and features grade this, not an LLM. Levels are "
-            "coarser and some criteria may be left open. `coach critique --help` tells how to point at an LLM.",
+            "Judging offline: no key or base URL is set, so a small trained model grades this and no LLM. Its levels are "
+            "estimates. To use an LLM set OPENAI_API_KEY, or --base-url and --model.",
             err=True,
         )
-    return Coach(bank=settings.bank, judge=kind, settings=settings)

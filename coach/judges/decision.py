@@ -70,7 +70,9 @@ def decide(decision: Decision, features: NDArray[np.float32], vectors: NDArray[n
         vectors: shape (3, d).
     """
     scaled = FEATURE_SCALE * np.clip((features - decision.mean) / decision.spread, -CLIP, CLIP)
-    sums = decision.offsets + decision.feature_weights @ scaled + np.einsum("kpd,pd->k", decision.vector_weights, vectors)
+    sums = (
+        decision.offsets + decision.feature_weights @ scaled + np.einsum("kpd,pd->k", decision.vector_weights, vectors)
+    )
     c = len(decision.criteria)
     return Scores(np.clip(sums[:c], 0.0, float(MAX_LEVEL)), sums[c:])
 
@@ -81,9 +83,7 @@ def contributions(decision: Decision, target: int, segment_vectors: NDArray[np.f
     return added
 
 
-def covered_probability(
-    decision: Decision, points: NDArray[np.float32], coverage: float
-) -> NDArray[np.float32]:
+def covered_probability(decision: Decision, points: NDArray[np.float32], coverage: float) -> NDArray[np.float32]:
     """Probability that each expert point is made, shape (p,).
 
     Args:
@@ -122,6 +122,4 @@ def load_decision(folder: Path = DATA) -> Decision:
         raise CoachError("the offline judge's weights were trained for other features", hint="Run `make train`.")
     if weights["point_weights"].shape != (len(POINT_FEATURES) + 3,):
         raise CoachError("the offline judge's weights do not fit its point features", hint="Run `make train`.")
-    return Decision(
-        criteria=tuple(card["criteria"]), flags=tuple(card["flags"]), digest=digest(raw.hex()), **weights
-    )
+    return Decision(criteria=tuple(card["criteria"]), flags=tuple(card["flags"]), digest=digest(raw.hex()), **weights)

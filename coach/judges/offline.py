@@ -40,6 +40,11 @@ REJECTED, CLOSE = 0.30, 0.55
 OFF_TOPIC_CLEAR = 0.5
 """Cosine with the expert answer from which an answer cannot be off topic for this judge, whatever its features."""
 
+ESTIMATE = (
+    "Levels are estimates of a small model trained on labelled answers: right to one level in five cases of six on "
+    "questions it had not seen. Marked are the passages that raised an estimate most."
+)
+
 _SIGNS = {
     "product_framing": ("goal", "user"),
     "tradeoffs": ("cost", "contrast", "condition"),
@@ -104,6 +109,7 @@ class OfflineJudge:
             verdicts=tuple(_verdict(self._decision, task, c.id, scores.levels) for c in task.rubric.criteria),
             red_flags=_flags(self._decision, task, scores.log_odds),
             points=_points(self._decision, task, coverage),
+            warnings=(ESTIMATE,),
         )
 
 
@@ -136,17 +142,15 @@ def _verdict(decision: Decision, task: JudgeTask, criterion: str, levels: Sequen
 def _evidence(decision: Decision, task: JudgeTask, target: int, count: int = QUOTES) -> tuple[Evidence, ...]:
     """The segments that raise a target most, in the order of the answer."""
     added = contributions(decision, target, np.asarray(task.matches.vectors)[:-1])
-    best = sorted(np.argsort(-added)[:count])
-    chosen = [task.segments[int(i)] for i in best if task.segments[int(i)].kind != "code"]
+    best = sorted(int(i) for i in np.argsort(-added)[:count])
+    chosen = [task.segments[i] for i in best]
     return tuple(Evidence(quote=s.text, start=s.start, end=s.end) for s in chosen)
 
 
 def _rationale(criterion: str, task: JudgeTask, value: float, band: tuple[float, float]) -> str:
     """What was counted. It says no more than the numbers do."""
-    signs = [
-        f"{_WORDS_FOR[name]} {len(LEXICON[name].findall(task.answer))}x" for name in _SIGNS.get(criterion, ())
-    ]
-    counted = f" Terms counted: {', '.join(signs)}." if signs else ""
+    signs = [f"{_WORDS_FOR[name]} {len(LEXICON[name].findall(task.answer))}x" for name in _SIGNS.get(criterion, ())]
+    counted = f" Counted: {', '.join(signs)}." if signs else ""
     order = ""
     if criterion == "product_framing" and task.matches.landmarks.model is not None:
         order = (
@@ -154,10 +158,7 @@ def _rationale(criterion: str, task: JudgeTask, value: float, band: tuple[float,
             if model_comes_first(task.matches.landmarks)
             else " The objective comes before the first technique."
         )
-    return (
-        f"Estimated {value:.1f}; answers that look like this were labelled {band[0]:g} to {band[1]:g} in four cases of "
-        f"five.{counted}{order} Marked are the passages that raised the estimate most."
-    )
+    return f"Estimated {value:.1f}, in four of five such answers {band[0]:g} to {band[1]:g}.{counted}{order}"
 
 
 def _flags(decision: Decision, task: JudgeTask, log_odds: np.ndarray) -> tuple[RaisedFlag, ...]:
@@ -166,9 +167,16 @@ def _flags(decision: Decision, task: JudgeTask, log_odds: np.ndarray) -> tuple[R
     for i, (flag, odds, threshold) in enumerate(zip(decision.flags, log_odds, decision.thresholds, strict=True)):
         if flag not in known or odds < threshold or not _borne_out(flag, task):
             continue
-        evidence = _evidence(decision, task, len(decision.criteria) + i, count=1)
-        raised.append(RaisedFlag(id=flag, evidence=evidence))
+        raised.append(RaisedFlag(id=flag, evidence=_flag_evidence(decision, task, flag, i)))
     return tuple(raised)
+
+
+def _flag_evidence(decision: Decision, task: JudgeTask, flag: str, index: int) -> tuple[Evidence, ...]:
+    technique = task.matches.landmarks.model
+    if flag == "model_first" and technique is not None:
+        named = next(s for s in task.segments if s.start <= technique.start < s.end)
+        return (Evidence(quote=named.text, start=named.start, end=named.end),)
+    return _evidence(decision, task, len(decision.criteria) + index, count=1)
 
 
 def _borne_out(flag: str, task: JudgeTask) -> bool:
@@ -186,7 +194,9 @@ def _points(decision: Decision, task: JudgeTask, coverage: float) -> tuple[Point
     probabilities = covered_probability(decision, point_features(task), coverage)
     found = []
     for match, probability in zip(task.matches.points, probabilities, strict=True):
-        status: PointStatus = "covered" if probability >= COVERED else "partial" if probability >= PARTIAL else "missing"
+        status: PointStatus = (
+            "covered" if probability >= COVERED else "partial" if probability >= PARTIAL else "missing"
+        )
         close = bool(match.passages) and match.passages[0].cosine >= CLOSE
         if probability < REJECTED and close and stance_differs(match, task.answer):
             status = "contradicted"

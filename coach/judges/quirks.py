@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -39,7 +40,10 @@ def learn(quirks: Quirks, status: int, message: str) -> Quirks | None:
     """
     if status not in LEARNING_STATUSES:
         return None
-    said = message.lower()
+    return _lesson(quirks, message.lower())
+
+
+def _lesson(quirks: Quirks, said: str) -> Quirks | None:
     if "max_completion_tokens" in said or "max_tokens" in said:
         return _other_limit(quirks, said)
     if "stream_options" in said and quirks.stream_usage:
@@ -103,4 +107,5 @@ class QuirkNotes:
             temporary.write_text(json.dumps({"at": time.time(), "quirks": quirks.model_dump()}), encoding="utf-8")
             temporary.replace(self._path)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()

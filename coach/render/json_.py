@@ -16,7 +16,7 @@ def render(report: FeedbackReport, answer: str = "") -> str:
 
 
 def escape_controls(document: str) -> str:
-    """A JSON document whose strings hold control and reordering characters only as \\u escapes; its value is the same."""
+    """A JSON document of the same value, with control and reordering characters of its strings written as escapes."""
     return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+_WRAPPED = re.compile(r"(?<=[^\n]{60})\n(?=[^\W\d_]|[\"“‘(])")
 WIDTH = 88
 BAR_CELLS = 16
 CRITERION_STYLES = ("cyan", "green", "yellow", "blue", "magenta", "bright_cyan")
@@ -43,7 +45,7 @@ def render(report: FeedbackReport, answer: str, *, width: int = WIDTH, color: bo
     _head(console, report)
     if report.error:
         _section(console, "Not graded", [report.error.message, report.error.hint])
-        return out.getvalue()
+        return _trimmed(out)
     for number, criterion in enumerate(report.criteria, start=1):
         _criterion(console, number, criterion)
     if report.red_flags:
@@ -57,7 +59,11 @@ def render(report: FeedbackReport, answer: str, *, width: int = WIDTH, color: bo
     _next_steps(console, report)
     _section(console, "Expect to be asked next", [report.follow_up])
     _section(console, "Notes", report.warnings)
-    return out.getvalue()
+    return _trimmed(out)
+
+
+def _trimmed(out: StringIO) -> str:
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
 def _text(content: str, style: str = "") -> Text:
@@ -137,7 +143,8 @@ def _marked(report: FeedbackReport, answer: str, color: bool) -> Text:
 
     text = Text()
     open_mark = False
-    for piece in pieces(report, answer):
+    # One character for another, so that offsets hold: an editor's line breaks would leave ragged lines here.
+    for piece in pieces(report, _WRAPPED.sub(" ", answer)):
         marked = bool(piece.criteria or piece.flags)
         style = FLAG_STYLE if piece.flags else CRITERION_STYLES[(piece.criteria[0] - 1) % 6] if piece.criteria else ""
         if not color and marked and not open_mark:
@@ -166,4 +173,4 @@ def _next_steps(console: Console, report: FeedbackReport) -> None:
     names = {c.id: c.title or c.id for c in report.criteria} | {f.id: f.title or f.id for f in report.red_flags}
     for step in report.next_steps:
         line = _text(f"{names.get(step.criterion, step.criterion)}. ", "bold") + _text(step.advice)
-        _hanging(console, f"+{step.gain:g}", line, cells=6, style="bold green")
+        _hanging(console, f"+{step.gain:g}" if step.gain else "!", line, cells=6, style="bold green")

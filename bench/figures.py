@@ -1,0 +1,43 @@
+"""What a measurement returns, and how to time a command."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Figure(NamedTuple):
+    """One figure with its bound."""
+
+    what: str
+    measured: str
+    bound: str
+    met: bool
+
+
+class Run(NamedTuple):
+    """Wall seconds (median) and the largest resident set, in MB, of a command."""
+
+    seconds: float
+    megabytes: float
+
+
+_MEASURED = (
+    "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,"
+    " check=True); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+)
+
+
+def time_command(command: Sequence[str], *, runs: int = 5) -> Run:
+    """Run a command several times."""
+    seconds = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        seconds.append(time.perf_counter() - start)
+    told = subprocess.run([sys.executable, "-c", _MEASURED, *command], capture_output=True, text=True, check=True)
+    return Run(statistics.median(seconds), int(told.stdout) / 1024)
