@@ -37,7 +37,8 @@ _MACHINE = tuple(
 _PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"\b{_AWARD}\b[^.\n]{{0,60}}\b{_PRIZE}",
+        rf"(?:^|(?<=[.!?:;(] )|(?<=\n)|(?<=\bplease )|(?<=\bkindly )|(?<=\bmust )|(?<=\bshould )|(?<=\bthen )|(?<=\band )|(?<=\bto )|(?<=\bso ))\b{_AWARD}\b[^.,\n]{{0,50}}\b{_PRIZE}",
+        r"(?-i:\b(?:SYSTEM|ADMIN|DEVELOPER|ASSISTANT))\s*[:>\]]",
         rf"\b{_GRADER}\b\s*[,:;–—-][^\n]{{0,160}}",
         rf"\b(?:dear|hey|hello|hi|note (?:to|for)|message (?:to|for)|attention|instructions? (?:to|for)) (?:the |my |any |all )?{_GRADER}\b",
         r"\b(?:no|without|zero|empty|none|clear|blank|suspend\w*)\b[^.\n]{0,25}\b(?:red[ _])?flags?\b(?! ?(?:off|switch|gate|feature))[^.\n]{0,25}"
@@ -46,7 +47,7 @@ _PATTERNS = tuple(
         r"\b(?:full|maximum|top|perfect) (?:marks?|credit|score)\b[^.\n]{0,40}\b(?:follow|should|must|correct|due|record\w*|expect\w*|deserv\w*|in each)\b",
         r"\b(?:all|every|each) (?:of the )?(?:six |expert |rubric )?(?:criteri\w+|points?|themes?|column)\b[^.\n]{0,50}\b(?:level )?(?:4|5|four|five|met|present|covered|full|named)\b",
         r"\b(?:write|enter|read|be|give|choose|record|assessment:?|overall:?|score:?|rating:?) (?:a |an |as )?(?:overall )?(?:5|five)\b(?![ -]?(?:%|\w+s\b|minute|percent|\d))",
-        r"\b(?:ignore|disregard|forget|override|bypass|skip|discard|set aside)\b[^.\n]{0,40}\b"
+        r"\b(?:ignore|disregard|forget|override|bypass|skip|discard|set aside)\b[^.,\n]{0,28}\b"
         r"(?:instructions?|rubric|criteria|prompt|guidelines?|grading|scoring|rules above|red flags?|the above|previous (?:text|message))\b",
         r"\b(?:you are|act as|behave as|pretend)\b[^.\n]{0,40}\b(?:lenient|generous|grader|evaluator|examiner|assistant|judge)\b",
         r"\b(?:system|developer|admin\w*|grading|scoring|evaluation|rubric)\s*(?:prompt|message|note|update|override|notice|instruction|mode)s?\s*[:=\]]",
@@ -54,7 +55,7 @@ _PATTERNS = tuple(
         r"[^.\n]{0,120}\b(?:pass (?:me|this)|full marks|good (?:grade|score|mark)|high (?:grade|score|mark)|top (?:grade|score|mark)|5\b|five\b)",
         r"\b(?:already (?:been )?(?:graded|scored|reviewed|approved|rated|marked)|pre-?approved|has been rated|was rated|officially rated)\b",
         r"^#{2,4} ?(?:system|instruction|response)\b",
-        r"(?:ignor[ae]|oublie[zr]?|vergiss|ignoriere|olvida|esque[çc]a|dimentica|ignori?r?)\b[^.\n]{0,50}"
+        r"(?:ignor[ae]|oublie[zr]?|vergiss|ignoriere|olvida|esque[çc]a|dimentica|ignori?r?)\b[^.,\n]{0,30}"
         r"(?:instruc\w+|anweisung\w*|consigne\w*|istruzion\w*|r[úu]brica|rubrik|crit[eè]r\w+)",
         r"(?:calificador|evaluador|correcteur|examinateur|pr[üu]fer|bewerter|avaliador|valutatore|nota m[áa]xima|note maximale"
         r"|h[öo]chste (?:note|punktzahl)|volle punktzahl|puntuaci[óo]n m[áa]xima|pontua[çc][ãa]o m[áa]xima)",

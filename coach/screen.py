@@ -22,7 +22,7 @@ LIST_FUNCTION_SHARE = 0.24
 LIST_ITEM_WORDS = 3.4
 """Words between two separators below which such a text is a list. Terse notes that say something have longer items."""
 BARE_FUNCTION_SHARE = 0.05
-"""Share of function words below which nothing is said about anything, whatever stands between the terms."""
+"""Share of function words below which even items full of numbers say nothing about each other."""
 LIST_DIGIT_SHARE = 0.03
 """Numbers a word, above which it is terse notes and no list: lists of terms hold hardly any."""
 MIN_LIST_WORDS = 12
@@ -152,8 +152,8 @@ def _keyword_list(answer: str, said: list[str], whole: tuple[Span, ...]) -> Find
     numbers = sum(any(c.isdigit() for c in w) for w in said) / len(said)
     items = [item for item in _SEPARATOR.split(answer) if words(item)]
     terse = len(said) / max(1, len(items)) <= LIST_ITEM_WORDS
-    listed = terse and function < LIST_FUNCTION_SHARE and numbers <= LIST_DIGIT_SHARE
-    if not listed and function >= BARE_FUNCTION_SHARE:
+    bare = function < BARE_FUNCTION_SHARE
+    if not terse or not (bare or (function < LIST_FUNCTION_SHARE and numbers <= LIST_DIGIT_SHARE)):
         return None
     message = "The answer is a list of terms without a sentence that says anything about them."
     return Finding("keyword_list", message, whole, CAP_GAMING, "gaming")

@@ -97,7 +97,7 @@ FAULTS: list[tuple[dict[str, object], str]] = [
     ({"weights": {"expert_coverage": None}}, "weights: no criterion has a weight."),
     ({"weights": {"tradeoffs": 100}}, "points: nobody can reach them, expert_coverage has no weight."),
     ({"points": None}, "points: are missing."),
-    ({"points": [POINT, POINT]}, "points: id 'caching.1' stands 2 times."),
+    ({"points": [POINT, {**POINT, "text": "Two."}]}, "points: id 'caching.1' stands 2 times."),
     ({"points": [POINT, {"id": "b", "text": "one. "}]}, "points: 'one.' stands 2 times, nobody can win it twice."),
     ({"points": [{"id": "a", "text": " "}]}, "points.0.text: string should match pattern"),
     ({"red_flags": {"rudeness": "Shouts."}}, "red_flags.rudeness: no such red flag."),
