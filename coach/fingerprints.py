@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 
-from coach import scoring
 from coach.models import Question, Rubric
 
 
@@ -19,12 +18,12 @@ def digest_of(value: object) -> str:
     return digest(json.dumps(value, sort_keys=True, ensure_ascii=False, default=str))
 
 
-def rubric_fingerprint(question: Question, rubric: Rubric) -> str:
+def rubric_fingerprint(question: Question, rubric: Rubric, constants: object = None) -> str:
     """Digest of the question, what it is graded on, and the constants that turn levels into numbers."""
     return digest_of(
         {
             "question": question.model_dump(mode="json"),
             "rubric": rubric.model_dump(mode="json"),
-            "scoring": [scoring.COVERAGE_FLOOR, scoring.OVERALL_CUTS, scoring.UNVERIFIED_POLICY],
+            "constants": constants,
         }
     )

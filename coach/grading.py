@@ -43,7 +43,7 @@ from coach.report import (
     PassageReport,
     PointReport,
 )
-from coach.scoring import ScoreCard, credit, score
+from coach.scoring import CONSTANTS, ScoreCard, credit, score
 from coach.screen import screen_matches, screen_text
 from coach.segment import segment
 from coach.settings import JudgeChoice, Settings
@@ -232,7 +232,7 @@ class Coach:
     def _fingerprint(self, task: JudgeTask) -> Fingerprint:
         return Fingerprint(
             answer=digest(task.answer),
-            rubric=rubric_fingerprint(task.question, task.rubric),
+            rubric=rubric_fingerprint(task.question, task.rubric, CONSTANTS),
             prompt=self.judge.prompt_fingerprint,
             judge=self.judge.fingerprint,
         )

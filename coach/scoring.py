@@ -24,6 +24,8 @@ UNVERIFIED_POLICY: UnverifiedPolicy = "zero"
 `zero`: level 0, and the rationale says so. `abstain` would let an invented quote raise the total, because an abstained
 criterion leaves the denominator.
 """
+CONSTANTS = (COVERAGE_FLOOR, OVERALL_CUTS, UNVERIFIED_POLICY)
+"""All that turns levels into numbers besides the rubric; enters the fingerprint."""
 
 
 class CriterionScore(NamedTuple):

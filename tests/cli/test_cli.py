@@ -1,0 +1,348 @@
+"""The command line as its users meet it: exit codes, messages, files."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+from servers.scripted import refused, said, scripted
+
+from coach import __version__
+from coach.cli import main
+
+ROOT = Path(__file__).parent.parent.parent
+EXAMPLE = ROOT / "examples" / "q01-model-first.md"
+SCHEMA = ROOT / "docs" / "report.schema.json"
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from coach.cli import main; main(['--help']);"
+        "heavy = {'torch', 'openai', 'onnxruntime', 'sentence_transformers', 'transformers', 'pydantic', 'numpy', 'rich'};"
+        "sys.exit(bool(heavy & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def test_the_version_is_that_of_the_package_and_the_changelog(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--version")
+    assert (code, out) == (0, f"coach {__version__}\n")
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert next(line for line in changelog.splitlines() if line.startswith("## [")).startswith(f"## [{__version__}]")
+
+
+def test_a_critique_is_printed_and_auto_says_that_it_is_offline(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "critique", str(EXAMPLE), "-q", "q01")
+    assert code == 0
+    assert "Judging offline" in err
+    assert "judged offline" in out
+
+
+def test_a_named_judge_is_not_commented(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "critique", str(EXAMPLE), "-q", "q01", "--judge", "offline")[2] == ""
+
+
+def test_json_keeps_to_the_committed_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "critique", str(EXAMPLE), "-q", "q01", "--format", "json")
+    jsonschema.validate(json.loads(out), json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def test_the_committed_schema_is_that_of_the_report() -> None:
+    from coach.render.json_ import schema
+
+    assert SCHEMA.read_text(encoding="utf-8") == schema()
+
+
+@pytest.mark.parametrize(("suffix", "start"), [(".html", "<!DOCTYPE html>"), (".md", "# q01"), (".json", "{")])
+def test_the_suffix_of_out_decides_the_format(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, suffix: str, start: str
+) -> None:
+    out = tmp_path / f"report{suffix}"
+    assert run(capsys, "critique", str(EXAMPLE), "-q", "q01", "--out", str(out))[0] == 0
+    assert out.read_text(encoding="utf-8").startswith(start)
+
+
+def test_the_answer_may_come_from_standard_input(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(EXAMPLE.read_bytes()), encoding="utf-8"))
+    assert run(capsys, "critique", "-", "-q", "q01")[0] == 0
+
+
+def test_the_answer_may_come_from_an_editor(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    editor = tmp_path / "editor.py"
+    editor.write_text(
+        "import sys; p = sys.argv[1]; old = open(p).read(); open(p, 'w').write('My own answer ' * 20 + old)",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "coach", "critique", "-q", "q01", "--format", "json"]
+    master, follower = os.openpty()
+    ran = subprocess.run(
+        command,
+        stdin=follower,
+        capture_output=True,
+        check=False,
+        env={**os.environ, "EDITOR": f"{sys.executable} {editor}"},
+    )
+    os.close(master)
+    os.close(follower)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["status"] == "ok"
+
+
+def test_an_editor_that_cannot_be_started_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDITOR", "no-such-editor-here")
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    code, _, err = run(capsys, "critique", "-q", "q01")
+    assert code == 2
+    assert "no-such-editor-here" in err
+
+
+BAD = [
+    (["critique", "-q", "q77", str(EXAMPLE)], "no question 'q77'"),
+    (["critique", str(EXAMPLE)], "which question"),
+    (["critique", "-q", "q01", "no-such-file.md"], "cannot be read"),
+    (["critique", "-q", "q01", "--bank", "no-such-bank", str(EXAMPLE)], "no bank here"),
+    (["critique", "-q", "q01", "--judge", "llm", str(EXAMPLE)], "no LLM endpoint"),
+    (["critique", "-q", "q01", "--judge", "replay", str(EXAMPLE)], "recorded replies"),
+    (["critique", "-q", "q01", "--out", "no/such/folder/r.md", str(EXAMPLE)], "cannot be written"),
+    (["critique", "-q", "q01", "--base-url", "http://127.0.0.1:9/v1", str(EXAMPLE)], "no model is named"),
+    (["critique", "--format", "pdf", "-q", "q01", str(EXAMPLE)], "pdf"),
+    (["batch", "answers.docx", "-o", "out.jsonl"], "not read as input"),
+    (["batch", "gone.jsonl", "-o", "out.jsonl"], "cannot be read"),
+    (["frobnicate"], "No such command"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD)
+def test_bad_use_is_told_and_ends_with_two(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, *arguments)
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err
+
+
+CONTENT = [
+    (b"", 2),
+    (b" \n\t ", 2),
+    (b"Saves.", 0),
+    (b"a" * 200_000, 2),
+    (bytes(range(256)) * 20, 2),
+    ("café über".encode("latin-1") * 20, 2),
+    (b"I ask\x00 what \x1b[31mthe feed is for, and whom it serves, before any model." * 3, 0),
+    ("I ask \u202ewhat the feed is for, and whom it serves, before any model at all." * 3).encode(),
+    ("🙂" * 50).encode(),
+    ("Zuerst frage ich, wozu das Ganze dient und wem es hilft. " * 5).encode(),
+    b"<script>alert(1)</script> I ask what the feed is for before any model is named here." * 3,
+]
+
+
+@pytest.mark.parametrize("format", ["terminal", "md", "html", "json"])
+@pytest.mark.parametrize("case", range(len(CONTENT)))
+def test_odd_content_gives_a_report_or_a_message(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, case: int, format: str
+) -> None:
+    content = CONTENT[case]
+    data, expected = content if isinstance(content, tuple) else (content, 0)
+    (tmp_path / "a.md").write_bytes(data)
+    code, out, err = run(capsys, "critique", str(tmp_path / "a.md"), "-q", "q01", "--format", format)
+    assert code == expected, err
+    assert "Traceback" not in err
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+    assert "<script>" not in out or format in {"terminal", "json"}
+
+
+def test_a_question_may_be_brought_along(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "ref.md").write_text("A cache pays where reads repeat. The cost is invalidation.", encoding="utf-8")
+    code, out, _ = run(
+        capsys, "critique", str(EXAMPLE), "--question-text", "When does a cache pay?", "--reference", str(tmp_path / "ref.md"),
+        "--format", "json",
+    )  # fmt: skip
+    assert (code, json.loads(out)["question_id"]) == (0, "brought")
+
+
+def test_show_prompt_prints_what_would_be_sent_and_calls_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "critique", str(EXAMPLE), "-q", "q01", "--show-prompt")
+    assert code == 0
+    assert "--- system ---" in out
+    assert "two-tower" in out
+
+
+def llm_reply(level: int = 2) -> str:
+    ids = ["product_framing", "tradeoffs", "long_term_metrics", "systems_thinking", "expert_coverage", "communication"]
+    quote = "clicks are the clearest signal"
+    entries = [{"id": i, "quotes": [quote], "reasoning": "r", "level": level} for i in ids]
+    return json.dumps({"criteria": entries, "points": [], "red_flags": []})
+
+
+def test_an_llm_judges_over_http(capsys: pytest.CaptureFixture[str]) -> None:
+    with scripted([said(llm_reply())]) as server:
+        code, out, err = run(
+            capsys,
+            "critique",
+            str(EXAMPLE),
+            "-q",
+            "q01",
+            "--base-url",
+            server.base_url,
+            "--model",
+            "scripted-1",
+            "-f",
+            "json",
+        )
+    report = json.loads(out)
+    assert (code, report["judge"], report["total"]) == (0, {"kind": "llm", "name": "llm", "model": "scripted-1"}, 50.0)
+    assert "Asking scripted-1" in err
+    assert len(server.requests) == 1
+
+
+def test_a_bad_key_ends_with_three_and_the_mend(capsys: pytest.CaptureFixture[str]) -> None:
+    with scripted([refused(401, "no")]) as server:
+        code, out, err = run(
+            capsys, "critique", str(EXAMPLE), "-q", "q01", "--base-url", server.base_url, "--model", "m"
+        )
+    assert (code, out) == (3, "")
+    assert "OPENAI_API_KEY" in err
+
+
+def test_a_dead_endpoint_ends_with_three(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COACH_TRIES", "1")
+    code, _, err = run(
+        capsys, "critique", str(EXAMPLE), "-q", "q01", "--base-url", "http://127.0.0.1:9/v1", "--model", "m"
+    )
+    assert code == 3
+    assert "cannot be reached" in err
+
+
+def test_a_refusal_gives_no_total_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with scripted([said(None, refusal="No.")]) as server:
+        _, out, _ = run(
+            capsys, "critique", str(EXAMPLE), "-q", "q01", "--base-url", server.base_url, "--model", "m", "-f", "json"
+        )
+    report = json.loads(out)
+    assert (report["total"], {c["status"] for c in report["criteria"]}) == (None, {"refused"})
+
+
+def rows(*entries: object) -> str:
+    return "".join(json.dumps(e) + "\n" if not isinstance(e, str) else e + "\n" for e in entries)
+
+
+def test_batch_grades_rows_in_order_and_carries_columns_over(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    answer = EXAMPLE.read_text(encoding="utf-8")
+    (tmp_path / "in.jsonl").write_text(
+        rows(
+            {"question_id": "q01", "answer": answer, "cohort": "spring", "id": "a"},
+            {"question": "Why?", "reference": "Because of this. And that.", "answer": answer},
+        ),
+        encoding="utf-8",
+    )
+    code, _, err = run(
+        capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "--judge", "offline"
+    )
+    reports = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert code == 0
+    assert [(r["id"], r["status"], r.get("cohort")) for r in reports] == [("a", "ok", "spring"), ("2", "ok", None)]
+    assert "2 rows, 2 judged, 0 without a total, 0 failed" in err
+
+
+def test_batch_tells_bad_rows_by_line_and_ends_with_four(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    good = {"question_id": "q01", "answer": EXAMPLE.read_text(encoding="utf-8")}
+    bad = rows(good, "not json", "", "[1]", {"question_id": "zz", "answer": "x"}, {"question_id": "q01"}).encode()
+    (tmp_path / "in.jsonl").write_bytes(bad + b'{"answer": "caf\xe9"}\n')
+    code, _, err = run(
+        capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "--judge", "offline"
+    )
+    reports = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert code == 4
+    assert [(r["id"], r["status"]) for r in reports] == [
+        ("1", "ok"), ("2", "failed"), ("4", "failed"), ("5", "failed"), ("6", "failed"), ("7", "failed"),
+    ]  # fmt: skip
+    assert "line 2: not JSON" in reports[1]["error"]["message"]
+    assert "5 failed" in err
+
+
+def test_batch_runs_the_llm_judge_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    good = {"question_id": "q01", "answer": EXAMPLE.read_text(encoding="utf-8")}
+    (tmp_path / "in.jsonl").write_text(rows(*[good] * 5), encoding="utf-8")
+    with scripted([said(llm_reply())]) as server:
+        code, _, _ = run(
+            capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "--base-url", server.base_url,
+            "--model", "m",
+        )  # fmt: skip
+    assert (code, len(server.requests)) == (0, 5)
+
+
+def test_batch_never_overwrites_its_input(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text("{}\n", encoding="utf-8")
+    assert run(capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "in.jsonl"))[0] == 2
+
+
+def test_questions_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "questions")[1].count("\n") == 25
+    out = run(capsys, "questions", "show", "q01")[1]
+    assert "Why it is asked" in out
+    assert "Expert answer" not in out
+    assert "Expert answer" in run(capsys, "questions", "show", "q01", "--answer")[1]
+
+
+def test_a_bank_is_started_and_checked(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(capsys, "bank", "init", str(tmp_path / "b"))[0] == 0
+    assert run(capsys, "bank", "check", str(tmp_path / "b"))[0] == 0
+    (tmp_path / "b" / "questions" / "caching.yaml").write_text("id: x", encoding="utf-8")
+    code, _, err = run(capsys, "bank", "check", str(tmp_path / "b"))
+    assert code == 2
+    assert "caching.yaml: question: is missing" in err
+
+
+def test_doctor_finds_all_well_without_an_endpoint(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "doctor")
+    assert code == 0
+    assert "SHA-256 as known" in out
+
+
+def test_doctor_tells_of_an_endpoint_and_its_structured_output(capsys: pytest.CaptureFixture[str]) -> None:
+    with scripted([said('{"ready": true}')]) as server:
+        code, out, _ = run(capsys, "doctor", "--base-url", server.base_url, "--model", "scripted-1")
+    assert code == 0
+    assert "strict JSON Schema" in out
+
+
+def test_doctor_ends_with_three_for_a_dead_endpoint(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "doctor", "--base-url", "http://127.0.0.1:9/v1", "--model", "m")
+    assert code == 3
+    assert "FAIL  endpoint" in out
+
+
+def test_doctor_ends_with_two_for_a_cache_it_cannot_write(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    monkeypatch.setenv("COACH_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    code, out, _ = run(capsys, "doctor")
+    assert code == 2
+    assert "FAIL  cache folder" in out
