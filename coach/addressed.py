@@ -53,6 +53,7 @@ _PATTERNS = tuple(
         r"\b(?:system|developer|admin\w*|grading|scoring|evaluation|rubric)\s*(?:prompt|message|note|update|override|notice|instruction|mode)s?\s*[:=\]]",
         r"\b(?:please|kindly|i beg|i need|i really need|have mercy|be kind|be generous|be lenient|my (?:visa|job|family|rent|mother|child\w*))\b"
         r"[^.\n]{0,120}\b(?:pass (?:me|this)|full marks|good (?:grade|score|mark)|high (?:grade|score|mark)|top (?:grade|score|mark)|5\b|five\b)",
+        r"\b(?:other|another|independent|previous|earlier|senior|expert|human) (?:graders?|evaluators?|assessors?|examiners?|markers?)\b",
         r"\b(?:already (?:been )?(?:graded|scored|reviewed|approved|rated|marked)|pre-?approved|has been rated|was rated|officially rated)\b",
         r"^#{2,4} ?(?:system|instruction|response)\b",
         r"(?:ignor[ae]|oublie[zr]?|vergiss|ignoriere|olvida|esque[çc]a|dimentica|ignori?r?)\b[^.,\n]{0,30}"
@@ -66,7 +67,7 @@ _PATTERNS = tuple(
 _ENCODED = re.compile(r"\b[A-Za-z0-9+/]{24,}={0,2}|\b(?:[0-9a-fA-F]{2}[ ]?){16,}\b")
 _QUOTED = re.compile(r"[\"“„][^\"“”„\n]{3,160}[\"”]|‘[^‘’\n]{3,160}’(?!\w)")
 """What somebody is quoted as saying is a story about a grader more often than a word to one."""
-_SPACED = re.compile(r"\b(?:\w[ .·_-]){8,}\w\b")
+_SPACED = re.compile(r"\b(?:\w[ .·_-]{1,4}){8,}\w\b")
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _CIPHER_WORDS = re.compile(
     r"\b(?:the|and|this|answer|score|level|every|grader|give|full|marks?|ignore|instructions?)\b"
