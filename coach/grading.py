@@ -207,6 +207,7 @@ class Coach:
             total=card.total,
             overall=card.overall,
             band=card.band,
+            second_look=card.second_look,
             judge=_screen_info() if screened.decided else self._judge_info(),
             criteria=_criterion_reports(task.rubric, verdicts, card),
             red_flags=_flag_reports(task.rubric, flags, caps),
@@ -361,8 +362,11 @@ def _criterion_report(criterion: WeightedCriterion, verdict: Verdict, points: fl
             rationale=verdict.rationale,
             evidence=verdict.evidence,
             band=verdict.band,
+            opinions=verdict.opinions,
         )
-    return CriterionReport(**common, level=None, status=verdict.status, rationale=verdict.reason)
+    return CriterionReport(
+        **common, level=None, status=verdict.status, rationale=verdict.reason, opinions=verdict.opinions
+    )
 
 
 def _flag_reports(rubric: Rubric, flags: Sequence[RaisedFlag], caps: Mapping[str, float]) -> tuple[FlagReport, ...]:

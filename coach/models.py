@@ -235,6 +235,13 @@ GapStatus = Literal["abstained", "refused", "truncated", "invalid", "unreachable
 PointStatus = Literal["covered", "partial", "missing", "contradicted"]
 
 
+class Opinion(Frozen):
+    """What one judge of several said of a criterion; no level where it gave none."""
+
+    judge: str
+    level: LevelValue | None
+
+
 class Judged(Frozen):
     """A judge's level for one criterion, with the quotes it rests on."""
 
@@ -244,6 +251,7 @@ class Judged(Frozen):
     evidence: tuple[Evidence, ...] = ()
     rationale: str = ""
     band: tuple[float, float] | None = Field(default=None, description="levels the judge cannot tell apart, low..high")
+    opinions: tuple[Opinion, ...] = ()
 
 
 class Abstained(Frozen):
@@ -253,6 +261,7 @@ class Abstained(Frozen):
     criterion_id: str
     reason: str
     status: GapStatus = "abstained"
+    opinions: tuple[Opinion, ...] = ()
 
 
 Verdict = Annotated[Judged | Abstained, Field(discriminator="kind")]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from coach.models import CriterionStatus, Evidence, Frozen, LevelValue, PointStatus, Usage
+from coach.models import CriterionStatus, Evidence, Frozen, LevelValue, Opinion, PointStatus, Usage
 
 SCHEMA_VERSION: Literal[1] = 1
 JudgeKind = Literal["offline", "llm", "replay", "screen", "panel"]
@@ -32,6 +32,7 @@ class CriterionReport(Frozen):
     rationale: str
     evidence: tuple[Evidence, ...] = ()
     band: tuple[float, float] | None = Field(default=None, description="levels the judge cannot tell apart")
+    opinions: tuple[Opinion, ...] = Field(default=(), description="each judge's level, where several were asked")
 
 
 class FlagReport(Frozen):
@@ -96,6 +97,7 @@ class FeedbackReport(Frozen):
     total: float | None = Field(description="0..100, null where too little could be judged")
     overall: int | None = Field(ge=1, le=5, description="hiring signal: 1 strong no .. 5 strong yes")
     band: tuple[float, float] | None = Field(default=None, description="totals the judge cannot tell apart, low..high")
+    second_look: bool = Field(default=False, description="the band straddles the step from borderline to yes")
     judge: JudgeInfo
     criteria: tuple[CriterionReport, ...] = ()
     red_flags: tuple[FlagReport, ...] = ()

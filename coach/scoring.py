@@ -17,6 +17,9 @@ COVERAGE_FLOOR = 0.6
 OVERALL_CUTS = (16.0, 39.0, 61.0, 85.0)
 """Totals at which the hiring signal rises to 2, 3, 4, 5. Chosen on the labelled answers' own levels, see evals/README.md."""
 
+DECISION_CUT = OVERALL_CUTS[2]
+"""Total from which the signal is a yes."""
+
 UnverifiedPolicy = Literal["zero", "abstain"]
 UNVERIFIED_POLICY: UnverifiedPolicy = "zero"
 """What a level above 0 becomes when none of its quotes stands in the answer.
@@ -47,6 +50,11 @@ class ScoreCard(NamedTuple):
     total: float | None
     overall: int | None
     band: tuple[float, float] | None
+
+    @property
+    def second_look(self) -> bool:
+        """Whether the band lies on both sides of the step from borderline to yes: a person should look."""
+        return self.band is not None and self.band[0] < DECISION_CUT <= self.band[1]
 
 
 class Gain(NamedTuple):
@@ -114,6 +122,12 @@ def score(rubric: Rubric, verdicts: Sequence[Verdict], *, caps: Iterable[float] 
     uncapped = 100 * sum(s.points for s in scores if s.points is not None) / judged
     total = round(apply_caps(uncapped, caps), 1)
     return ScoreCard(scores, coverage, uncapped, total, overall_signal(total), _band(rubric, by_id, caps))
+
+
+def nearest_cut(rubric: Rubric, verdicts: Sequence[Verdict]) -> float | None:
+    """Points between the total, before caps, and the nearest step of the hiring signal; None without a total."""
+    card = score(rubric, verdicts)
+    return None if card.total is None else min(abs(card.total - cut) for cut in OVERALL_CUTS)
 
 
 def _criterion_score(criterion: WeightedCriterion, verdict: Verdict) -> CriterionScore:

@@ -13,6 +13,7 @@ from coach.judges.contradiction import contradiction
 from coach.judges.reply import SCHEMA_NAME, ParsedReply, parse_reply, reply_schema
 from coach.landmarks import model_comes_first
 from coach.models import (
+    MAX_LEVEL,
     Abstained,
     GapStatus,
     Judged,
@@ -33,6 +34,8 @@ MORE_ROOM = 3
 """Factor on MAX_TOKENS after a reply was cut off: models that think aloud spend theirs on thinking."""
 REPAIR_CALLS = 2
 """Calls beyond the first that one answer may cost."""
+SINGLE_HALF_WIDTH = 1
+"""Levels. Published repeats of LLM judges mostly stay within one step; `--samples` measures it for this very answer."""
 _PROTOCOL = 1
 """Raised when what is sent or how a reply is read changes, so that older grades are not taken for current ones."""
 
@@ -40,8 +43,9 @@ _PROTOCOL = 1
 class _State:
     """What one answer has got so far."""
 
-    def __init__(self, task: JudgeTask) -> None:
+    def __init__(self, task: JudgeTask, sample: int) -> None:
         self.task = task
+        self.sample = sample
         self.criteria = tuple(c.id for c in task.rubric.criteria)
         self.verdicts: dict[str, Judged | Abstained] = {}
         self.problems: dict[str, str] = dict.fromkeys(self.criteria, "it has not been judged")
@@ -117,7 +121,11 @@ class LLMJudge:
 
     async def judge(self, task: JudgeTask) -> Judgement:
         """See `Judge.judge`. An error after something was judged leaves the rest open instead of losing all."""
-        state = _State(task)
+        return await self.judge_sample(task, 0)
+
+    async def judge_sample(self, task: JudgeTask, sample: int) -> Judgement:
+        """One of several independent judgements; all but the first see the criteria in an order of their own."""
+        state = _State(task, sample)
         room = self._max_tokens
         for call in range(1 + self._repair_calls):
             try:
@@ -145,7 +153,8 @@ class LLMJudge:
         await self._endpoint.aclose()
 
     async def _call(self, state: _State, ask: _Ask) -> ChatReply:
-        prompt = render_judge_prompt(state.task, problems=ask.problems)
+        order = None if state.sample == 0 else (self._seed or 0) + state.sample
+        prompt = render_judge_prompt(state.task, problems=ask.problems, order_seed=order)
         asked = tuple(ask.problems) or state.criteria
         first = not ask.problems
         points = [p.id for p in state.task.question.points] if first or not state.points else []
@@ -157,7 +166,7 @@ class LLMJudge:
                 schema_name=SCHEMA_NAME,
                 max_tokens=ask.max_tokens,
                 temperature=self._temperature,
-                seed=self._seed,
+                seed=None if self._seed is None else self._seed + state.sample,
             )
         )
 
@@ -170,6 +179,11 @@ def _parsed(reply: ChatReply, task: JudgeTask, asked: Mapping[str, str]) -> Pars
         flags=[f.id for f in task.rubric.red_flags],
         answer=task.answer,
     )
+
+
+def single_band(level: int) -> tuple[float, float]:
+    """The band of a level that was drawn once. Its spread is not known, so one step either way is assumed and shown."""
+    return float(max(0, level - SINGLE_HALF_WIDTH)), float(min(MAX_LEVEL, level + SINGLE_HALF_WIDTH))
 
 
 def _doubt(verdict: Judged, answer: str) -> str | None:
@@ -197,6 +211,8 @@ def _judgement(state: _State) -> Judgement:
         verdict = state.verdicts.get(id)
         if verdict is None:
             verdict = Abstained(criterion_id=id, reason=f"Not judged: {state.problems[id]}.", status=state.gap)
+        elif isinstance(verdict, Judged):
+            verdict = verdict.model_copy(update={"band": single_band(verdict.level)})
         verdicts.append(verdict)
     flags, dropped = confirmed_flags(tuple(state.flags.values()), state.task)
     doubts = tuple(

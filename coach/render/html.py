@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from coach.render.highlight import pieces
-from coach.render.plain import POINT_MARKS, headline, inert, judged_by, level_words, used
+from coach.render.plain import POINT_MARKS, headline, inert, judged_by, level_words, opinions, used
 from coach.report import FeedbackReport
 
 if TYPE_CHECKING:
@@ -40,5 +40,6 @@ def _template() -> Template:
     environment.filters["inert"] = inert
     environment.filters["inert_lines"] = lambda text: inert(text, keep_lines=True)
     environment.globals["level_words"] = level_words
+    environment.globals["opinions"] = opinions
     environment.globals["point_marks"] = POINT_MARKS
     return environment.get_template("report.html.j2")

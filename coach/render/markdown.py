@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from coach.render.highlight import pieces
-from coach.render.plain import POINT_MARKS, headline, inert, judged_by, level_words, used
+from coach.render.plain import POINT_MARKS, headline, inert, judged_by, level_words, opinions, used
 from coach.report import FeedbackReport
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>&~:@=$^])")
@@ -36,7 +36,7 @@ def _criteria(report: FeedbackReport) -> list[str]:
     rows = ["| | Criterion | Level | Points | Why |", "|---|---|---|---|---|"]
     for number, c in enumerate(report.criteria, start=1):
         points = "–" if c.points is None else f"{c.points:g} of {c.weight:g}"
-        title, why = escape(c.title or c.id), escape(c.rationale)
+        title, why = escape(c.title or c.id), escape(" ".join(filter(None, [c.rationale, opinions(c)])))
         rows.append(f"| {number} | {title} | {level_words(c.level, c.status)} | {points} | {why} |")
     return [*rows, ""]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from coach.report import FeedbackReport
+from coach.report import CriterionReport, FeedbackReport
 
 OVERALL_WORDS = {1: "strong no", 2: "no", 3: "borderline", 4: "yes", 5: "strong yes"}
 POINT_MARKS = {"covered": "✓", "partial": "~", "missing": "·", "contradicted": "✗"}
@@ -40,7 +40,7 @@ def headline(report: FeedbackReport) -> str:
     signal = f"{report.total:g} / 100 · {report.overall} of 5, {OVERALL_WORDS[report.overall]}"
     if report.band and report.band[0] != report.band[1]:
         signal += f" · could be {report.band[0]:g} to {report.band[1]:g}"
-    return signal
+    return signal + (" · second look advised" if report.second_look else "")
 
 
 def judged_by(report: FeedbackReport) -> str:
@@ -67,3 +67,9 @@ def used(report: FeedbackReport) -> str:
 def level_words(level: int | None, status: str) -> str:
     """`level 3 of 4`, or why there is none."""
     return f"level {level} of 4" if level is not None else status.replace("_", " ")
+
+
+def opinions(criterion: CriterionReport) -> str:
+    """What each of several judges said; empty where one judged."""
+    said = [f"{inert(o.judge)} {'open' if o.level is None else o.level}" for o in criterion.opinions]
+    return f"Judges: {', '.join(said)}." if said else ""

@@ -8,7 +8,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from coach.render.highlight import pieces
-from coach.render.plain import POINT_MARKS, headline, inert, judged_by, level_words, used
+from coach.render.plain import POINT_MARKS, headline, inert, judged_by, level_words, opinions, used
 from coach.report import CriterionReport, FeedbackReport, FlagReport
 
 if TYPE_CHECKING:
@@ -127,8 +127,9 @@ def _criterion(console: Console, number: int, criterion: CriterionReport) -> Non
         won = f"{criterion.points:g} of {criterion.weight:g} points"
         line += _text(f"{_bar(criterion.level / 4)}  {level_words(criterion.level, criterion.status)}, {won}")
     console.print(line)
-    if criterion.rationale:
-        console.print(_indented(_text(criterion.rationale, "dim")))
+    told = " ".join(filter(None, [criterion.rationale, opinions(criterion)]))
+    if told:
+        console.print(_indented(_text(told, "dim")))
 
 
 def _flag(console: Console, flag: FlagReport) -> None:
