@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from coach.errors import InputError
+from coach.errors import CostCapReached, InputError
 from coach.files import Replacing
 from coach.flow import in_order
 from coach.grading import Coach
@@ -53,6 +53,8 @@ class BatchSummary(NamedTuple):
     failed: int
     causes: Counter[str]
     """Why rows failed."""
+    stopped: bool
+    """Whether the cost cap ended the run before all rows were judged."""
 
 
 async def grade_file(
@@ -73,6 +75,7 @@ async def grade_file(
     _check_suffixes(source, out)
     tally: Counter[str] = Counter()
     causes: Counter[str] = Counter()
+    stopped = False
 
     async def one(row: Row) -> tuple[Row, FeedbackReport]:
         return row, await coach.grade_row(row.content, id=str(row.number))
@@ -83,8 +86,9 @@ async def grade_file(
             tally[_outcome(report)] += 1
             if report.error:
                 causes[report.error.message] += 1
+                stopped = stopped or report.error.kind == CostCapReached.__name__
             progress(tally.total())
-    return BatchSummary(tally.total(), tally["judged"], tally["abstained"], tally["failed"], causes)
+    return BatchSummary(tally.total(), tally["judged"], tally["abstained"], tally["failed"], causes, stopped=stopped)
 
 
 def _check_suffixes(source: Path, out: Path) -> None:

@@ -46,7 +46,7 @@ from coach.report import (
 from coach.scoring import CONSTANTS, ScoreCard, credit, score
 from coach.screen import screen_matches, screen_text
 from coach.segment import segment
-from coach.settings import JudgeChoice, Settings
+from coach.settings import Settings
 
 if TYPE_CHECKING:
     from coach.embed import Embedder
@@ -81,7 +81,8 @@ class Coach:
 
     Args:
         bank: a loaded bank, or the folder of one; the shipped bank when not given.
-        judge: `auto`, `offline`, `llm`, `replay`, or any object that keeps the `Judge` protocol.
+        judge: `auto`, `offline`, `llm`, `llm:MODEL`, `replay`, `escalate`, several of them for a panel, or any object that
+            keeps the `Judge` protocol.
         embedder: any object that keeps the `Embedder` protocol; the shipped encoder when not given.
         settings: endpoint, cache folder and the like; read from the environment when not given.
 
@@ -95,13 +96,13 @@ class Coach:
         self,
         *,
         bank: QuestionBank | Path | str | None = None,
-        judge: JudgeChoice | Judge = "auto",
+        judge: str | Sequence[str] | Judge = "auto",
         embedder: Embedder | None = None,
         settings: Settings | None = None,
     ) -> None:
         self.settings = settings or Settings.from_environment()
         self.bank = bank if isinstance(bank, QuestionBank) else load_bank(Path(bank) if bank else self.settings.bank)
-        self.judge = make_judge(judge, self.settings) if isinstance(judge, str) else judge
+        self.judge = make_judge(judge, self.settings) if isinstance(judge, str | Sequence) else judge
         self._embedder = embedder
         self._portal = Portal()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,6 +35,14 @@ class Pointer(NamedTuple):
     words: str
 
 
+class Example(NamedTuple):
+    """A labelled answer shown for calibration."""
+
+    answer: str
+    levels: str
+    """The levels in words, e.g. `tradeoffs 3, communication 2`."""
+
+
 class JudgePrompt(NamedTuple):
     """The messages of one call: what is fixed for the question, then what belongs to the answer."""
 
@@ -50,16 +58,20 @@ class JudgePrompt(NamedTuple):
 def render_judge_prompt(
     task: JudgeTask,
     *,
+    only: Sequence[str] = (),
     problems: Mapping[str, str] | None = None,
     order_seed: int | None = None,
+    examples: Sequence[Example] = (),
 ) -> JudgePrompt:
     """The prompt for one answer.
 
     Args:
         task: question, rubric, answer, matches.
+        only: criteria this call is about, where several calls share them; all where empty.
         problems: criterion id to what was wrong with the entry given before: these alone are asked for again. The fixed
             part of the prompt stays as it was.
         order_seed: shuffles the criteria; the rubric's order where None.
+        examples: labelled answers for calibration.
     """
     fence = fence_for(task.answer)
     criteria = list(task.rubric.criteria)
@@ -68,10 +80,17 @@ def render_judge_prompt(
     environment = _environment()
     return JudgePrompt(
         system=environment.get_template(TEMPLATES[0]).render(
-            question=task.question, criteria=criteria, red_flags=task.rubric.red_flags
+            question=task.question,
+            criteria=criteria,
+            red_flags=task.rubric.red_flags,
+            examples=[e._replace(answer=neutralize(e.answer)) for e in examples],
         ),
         user=environment.get_template(TEMPLATES[1]).render(
-            answer=neutralize(task.answer), fence=fence, passages=_pointers(task), problems=dict(problems or {})
+            answer=neutralize(task.answer),
+            fence=fence,
+            passages=_pointers(task),
+            only=only,
+            problems=dict(problems or {}),
         ),
     )
 

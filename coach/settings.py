@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 from platformdirs import user_cache_path
 from pydantic import Field, ValidationError
@@ -14,7 +13,6 @@ from pydantic import Field, ValidationError
 from coach.errors import InputError
 from coach.models import Frozen
 
-JudgeChoice = Literal["auto", "offline", "llm", "replay"]
 OPENAI_MODEL = "gpt-5.4-mini"
 """Model asked for at the endpoint of OpenAI when none is named."""
 
@@ -46,6 +44,13 @@ class Settings(Frozen):
     replay_file: Path | None = Field(default=None, description="recorded replies for the judge `replay`")
     timeout: float = Field(default=120.0, gt=0, description="seconds one call to the judge may take")
     tries: int = Field(default=4, ge=1, le=20, description="HTTP requests one call may cost before it is given up")
+    repair_calls: int = Field(default=2, ge=0, le=10, description="calls beyond the first that one answer may cost")
+    samples: int = Field(default=1, ge=1, le=25, description="judgements drawn per answer; the median counts")
+    per_call: int = Field(default=0, ge=0, description="criteria asked for in one call, 0 for all of them")
+    max_cost: float | None = Field(default=None, gt=0, description="US dollars after which no call starts")
+    use_cache: bool = Field(default=True, description="reuse the verdict of an identical request")
+    few_shot: int = Field(default=0, ge=0, le=20, description="labelled answers shown to the LLM for calibration")
+    few_shot_file: Path | None = Field(default=None, description="labelled answers to choose from, JSONL")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -83,11 +88,9 @@ class Settings(Frozen):
         """Whether a key or a base URL says where an LLM is."""
         return bool(self.api_key or self.base_url)
 
-    def judge_kind(self, choice: JudgeChoice) -> Literal["offline", "llm", "replay"]:
-        """What `auto` stands for here."""
-        if choice == "auto":
-            return "llm" if self.llm_configured else "offline"
-        return choice
+    def means_offline(self, choices: Sequence[str]) -> bool:
+        """Whether `auto` is among the choices and stands for the offline judge here."""
+        return "auto" in choices and not self.llm_configured
 
     def required_model(self) -> str:
         """The model to ask for.

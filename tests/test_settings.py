@@ -43,16 +43,16 @@ def test_a_bad_option_is_named() -> None:
 
 
 @pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "OPENAI_BASE_URL"])
-def test_auto_means_llm_where_a_key_or_base_url_is_set(variable: str) -> None:
-    assert read(**{variable: "http://localhost:1/v1"}).judge_kind("auto") == "llm"
+def test_auto_means_an_llm_where_a_key_or_base_url_is_set(variable: str) -> None:
+    assert not read(**{variable: "http://localhost:1/v1"}).means_offline(["auto"])
 
 
 def test_auto_means_offline_where_nothing_is_set() -> None:
-    assert read().judge_kind("auto") == "offline"
+    assert read().means_offline(["auto"])
 
 
 def test_a_named_judge_is_taken_at_its_word() -> None:
-    assert read(OPENAI_API_KEY="k").judge_kind("offline") == "offline"
+    assert not read().means_offline(["offline"])
 
 
 def test_openai_has_a_model_to_fall_back_on() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from coach.cli import options
+from coach.cli.progress import Progress
 from coach.errors import InputError
 from coach.files import write_text
 
@@ -38,10 +39,17 @@ def critique(
         Path | None, typer.Option("--reference", metavar="FILE", help="Expert answer to --question-text.")
     ] = None,
     bank: options.BankOption = None,
-    judge: options.JudgeOption = "auto",
+    judge: options.JudgeOption = None,
     model: options.ModelOption = None,
     base_url: options.BaseUrlOption = None,
     replay_file: options.ReplayOption = None,
+    samples: options.SamplesOption = None,
+    criteria_per_call: options.PerCallOption = None,
+    repair_calls: options.RepairOption = None,
+    max_cost: options.MaxCostOption = None,
+    few_shot: options.FewShotOption = None,
+    few_shot_file: options.FewShotFileOption = None,
+    no_cache: options.NoCacheOption = False,
     format: Annotated[
         FormatName | None, typer.Option("--format", "-f", help="Form of the report; else by --out's suffix.")
     ] = None,
@@ -51,16 +59,31 @@ def critique(
     ] = False,
 ) -> None:
     """Grade one answer and say how to make it better."""
-    settings = options.settings_from(bank=bank, model=model, base_url=base_url, replay_file=replay_file)
+    settings = options.settings_from(
+        bank=bank,
+        model=model,
+        base_url=base_url,
+        replay_file=replay_file,
+        samples=samples,
+        per_call=criteria_per_call,
+        repair_calls=repair_calls,
+        max_cost=max_cost,
+        few_shot=few_shot,
+        few_shot_file=few_shot_file,
+        use_cache=False if no_cache else None,
+    )
+    judges = options.chosen(judge)
     asked = _question(question, question_text, reference)
     if show_prompt:
-        coach = options.make_coach(settings, "offline")
+        coach = options.make_coach(settings, ["offline"])
         typer.echo(_prompt(coach, asked, _read_answer(file, coach, asked)))
         return
-    coach = options.make_coach(settings, judge)
+    progress = Progress(settings)
+    coach = options.make_coach(settings, judges, on_verdicts=progress.listener())
     answer = _read_answer(file, coach, asked)
-    options.say_if_offline(settings, judge)
-    report = asyncio.run(_grade(coach, asked, answer, Path(file).stem if file and file != "-" else "answer"))
+    options.say_if_offline(settings, judges)
+    name = Path(file).stem if file and file != "-" else "answer"
+    report = asyncio.run(_grade(coach, asked, answer, name, progress))
     _deliver(report, answer, format or _format_of(out), out)
 
 
@@ -120,31 +143,12 @@ def _edit(question: str) -> str:
         return path.read_text(encoding="utf-8").split(_EDIT_MARK)[0]
 
 
-async def _grade(coach: Coach, asked: str | Question, answer: str, name: str) -> FeedbackReport:
+async def _grade(coach: Coach, asked: str | Question, answer: str, name: str, progress: Progress) -> FeedbackReport:
     try:
-        with _working(coach):
+        with progress.showing(coach.judge):
             return await coach.agrade(asked, answer, id=name)
     finally:
         await coach.aclose()
-
-
-def _working(coach: Coach):  # type: ignore[no-untyped-def]
-    """A line on standard error while an LLM works; nothing for judges that answer at once."""
-    from contextlib import nullcontext
-
-    if coach.judge.kind != "llm":
-        return nullcontext()
-    from rich.console import Console
-
-    from coach.render.plain import inert
-
-    where = coach.settings.base_url or "OpenAI"
-    line = f"Asking {inert(coach.judge.model or 'the model')} at {inert(where)} ..."
-    console = Console(stderr=True, markup=False, highlight=False)
-    if console.is_terminal:
-        return console.status(line)
-    console.print(line)
-    return nullcontext()
 
 
 def _prompt(coach: Coach, asked: str | Question, answer: str) -> str:

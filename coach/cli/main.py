@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from coach import __version__
-from coach.cli import bank, batch, critique, doctor, questions
+from coach.cli import bank, batch, cache, critique, doctor, questions
 from coach.errors import BankError, CoachError
 
 EXIT_BUG = 1
@@ -38,6 +38,7 @@ app.command("batch")(batch.batch)
 app.command("doctor")(doctor.doctor)
 app.add_typer(questions.app, name="questions")
 app.add_typer(bank.app, name="bank")
+app.add_typer(cache.app, name="cache")
 
 
 def _print_version(wanted: bool) -> None:

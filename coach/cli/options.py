@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from coach.grading import Coach
-    from coach.settings import Settings
+    from collections.abc import Callable
 
-JudgeName = Literal["auto", "offline", "llm", "replay"]
+    from coach.grading import Coach
+    from coach.models import Judged
+    from coach.settings import Settings
 
 BankOption = Annotated[
     Path | None, typer.Option("--bank", metavar="DIR", help="Folder of a question bank; the shipped one if not given.")
 ]
 JudgeOption = Annotated[
-    JudgeName, typer.Option("--judge", help="Who judges. auto: an LLM where a key or base URL is set, else offline.")
+    list[str] | None,
+    typer.Option(
+        "--judge",
+        metavar="JUDGE",
+        help="auto (an LLM where a key or base URL is set, else offline), offline, llm, llm:MODEL, replay, or escalate "
+        "(offline first, an LLM where that is unsure). Several make a panel.",
+    ),
 ]
 ModelOption = Annotated[str | None, typer.Option("--model", metavar="M", help="Model of the LLM judge.")]
 BaseUrlOption = Annotated[
@@ -28,6 +35,27 @@ ReplayOption = Annotated[
 ]
 
 
+SamplesOption = Annotated[
+    int | None, typer.Option("--samples", min=1, help="Judgements an LLM draws per answer; the median counts.")
+]
+PerCallOption = Annotated[
+    int | None, typer.Option("--criteria-per-call", min=0, help="Criteria judged in one call; 0, the default, for all.")
+]
+RepairOption = Annotated[
+    int | None, typer.Option("--repair-calls", min=0, help="Calls beyond the first that one answer may cost (2).")
+]
+MaxCostOption = Annotated[
+    float | None, typer.Option("--max-cost", metavar="USD", help="No call starts that could pass this sum.")
+]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Judge anew, also what was judged before.")]
+FewShotOption = Annotated[
+    int | None, typer.Option("--few-shot", min=0, help="Labelled answers shown to the LLM for calibration.")
+]
+FewShotFileOption = Annotated[
+    Path | None, typer.Option("--few-shot-file", metavar="FILE", help="Labelled answers to choose from, JSONL.")
+]
+
+
 def settings_from(**options: object) -> Settings:
     """Environment first, then the options that were given."""
     from coach.settings import Settings
@@ -35,16 +63,24 @@ def settings_from(**options: object) -> Settings:
     return Settings.from_environment().with_options(**options)
 
 
-def make_coach(settings: Settings, judge: JudgeName) -> Coach:
+def chosen(judge: list[str] | None) -> list[str]:
+    """The judges asked for; `auto` where none is named."""
+    return judge or ["auto"]
+
+
+def make_coach(
+    settings: Settings, judge: list[str], *, on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None
+) -> Coach:
     """A coach for this run."""
     from coach.grading import Coach
+    from coach.judges import make_judge
 
-    return Coach(bank=settings.bank, judge=settings.judge_kind(judge), settings=settings)
+    return Coach(bank=settings.bank, judge=make_judge(judge, settings, on_verdicts=on_verdicts), settings=settings)
 
 
-def say_if_offline(settings: Settings, judge: JudgeName) -> None:
+def say_if_offline(settings: Settings, judge: list[str]) -> None:
     """Tell on standard error when `auto` means offline, and what that means."""
-    if judge == "auto" and settings.judge_kind(judge) == "offline":
+    if settings.means_offline(judge):
         typer.echo(
             "Judging offline: no key or base URL is set, so a small trained model grades this and no LLM. Its levels are "
             "estimates. To use an LLM set OPENAI_API_KEY, or --base-url and --model.",

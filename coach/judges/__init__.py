@@ -1,25 +1,60 @@
-"""Judges: `offline` (rules and features), `llm` (any OpenAI-compatible endpoint), `replay` (recorded replies)."""
+"""Judges: `offline` (a small trained model), `llm` (any OpenAI-compatible endpoint), `replay` (recorded replies).
+
+Several make a panel; `escalate` asks the offline judge first and an LLM where that one is unsure.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from coach.errors import InputError
 from coach.judges.base import Judge
-from coach.settings import JudgeChoice, Settings
+from coach.settings import Settings
 
 if TYPE_CHECKING:
+    from coach.judges.chat import ChatEndpoint
     from coach.judges.endpoint import Endpoint
+    from coach.models import Judged
+
+SAMPLE_TEMPERATURE = 0.7
+"""Sent where several judgements are drawn: at 0 they would all be alike."""
+ESCALATE_MARGIN = 12.0
+"""Points of the total. Measured on held-out questions, see evals/README.md."""
 
 
-def make_judge(choice: JudgeChoice, settings: Settings) -> Judge:
-    """The judge a choice stands for under these settings.
+def make_judge(
+    choices: str | Sequence[str], settings: Settings, *, on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None
+) -> Judge:
+    """The judge that choices stand for under these settings; several make a panel.
+
+    Args:
+        choices: `auto`, `offline`, `llm`, `llm:MODEL`, `replay` or `escalate`.
+        settings: endpoint, samples, caps and the like.
+        on_verdicts: told what an LLM has judged while its reply comes in.
 
     Raises:
-        InputError: a setting it needs is missing.
+        InputError: a choice is unknown, or a setting it needs is missing.
     """
-    return JUDGES[settings.judge_kind(choice)](settings)
+    wanted = [choices] if isinstance(choices, str) else list(choices)
+    judges = [_one(choice, settings, on_verdicts) for choice in wanted]
+    if len(judges) == 1:
+        return judges[0]
+    from coach.judges.panel import PanelJudge
+
+    return PanelJudge(judges)
+
+
+def _one(choice: str, settings: Settings, on_verdicts: Callable[[tuple[Judged, ...]], None] | None) -> Judge:
+    name, _, model = choice.partition(":")
+    if name == "llm" or (name == "auto" and settings.llm_configured):
+        return _llm(settings.with_options(model=model or None), on_verdicts)
+    if name == "auto":
+        name = "offline"
+    if model or name not in JUDGES:
+        known = ", ".join(("auto", "llm", "llm:MODEL", *JUDGES))
+        raise InputError(f"no judge {choice!r}", hint=f"Use one of {known}; several make a panel.")
+    return JUDGES[name](settings)
 
 
 def make_endpoint(settings: Settings) -> Endpoint:
@@ -47,16 +82,40 @@ def make_endpoint(settings: Settings) -> Endpoint:
     )
 
 
+def _llm(settings: Settings, on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None) -> Judge:
+    from coach.judges.cache import CachedJudge
+    from coach.judges.examples import Examples
+    from coach.judges.llm import LLMJudge
+    from coach.judges.panel import SampledJudge
+
+    if settings.few_shot and settings.few_shot_file is None:
+        raise InputError("--few-shot needs labelled answers", hint="Add --few-shot-file FILE.")
+    judge = LLMJudge(
+        _capped(make_endpoint(settings), settings),
+        repair_calls=settings.repair_calls,
+        per_call=settings.per_call,
+        temperature=SAMPLE_TEMPERATURE if settings.samples > 1 else 0.0,
+        examples=Examples(settings.few_shot_file, settings.few_shot) if settings.few_shot_file else None,
+        on_verdicts=on_verdicts if settings.samples == 1 else None,
+    )
+    whole: Judge = SampledJudge(judge, settings.samples) if settings.samples > 1 else judge
+    return CachedJudge(whole, settings.cache_dir) if settings.use_cache else whole
+
+
+def _capped(endpoint: Endpoint, settings: Settings) -> ChatEndpoint:
+    if settings.max_cost is None:
+        return endpoint
+    from coach.judges.budget import BudgetedEndpoint
+    from coach.pricing import load_prices, price_of
+
+    price = price_of(endpoint.model, load_prices(settings.price_file))
+    return BudgetedEndpoint(endpoint, max_cost=settings.max_cost, price=price)
+
+
 def _offline(settings: Settings) -> Judge:
     from coach.judges.offline import OfflineJudge
 
     return OfflineJudge()
-
-
-def _llm(settings: Settings) -> Judge:
-    from coach.judges.llm import LLMJudge
-
-    return LLMJudge(make_endpoint(settings))
 
 
 def _replay(settings: Settings) -> Judge:
@@ -67,4 +126,15 @@ def _replay(settings: Settings) -> Judge:
     return ReplayJudge(settings.replay_file)
 
 
-JUDGES: dict[str, Callable[[Settings], Judge]] = {"offline": _offline, "llm": _llm, "replay": _replay}
+def _escalate(settings: Settings) -> Judge:
+    from coach.judges.panel import EscalatingJudge
+
+    return EscalatingJudge(_offline(settings), _llm(settings), margin=ESCALATE_MARGIN)
+
+
+JUDGES: dict[str, Callable[[Settings], Judge]] = {
+    "offline": _offline,
+    "llm": _llm,
+    "replay": _replay,
+    "escalate": _escalate,
+}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import NamedTuple
 
-from coach.errors import JudgeError
+from coach.errors import CoachError, CostCapReached, JudgeError
 from coach.evidence import locate
 from coach.fingerprints import digest_of
 from coach.judges.chat import ChatEndpoint, ChatReply, ChatRequest, Message
 from coach.judges.contradiction import contradiction
-from coach.judges.reply import SCHEMA_NAME, ParsedReply, parse_reply, reply_schema
+from coach.judges.examples import Examples
+from coach.judges.reply import SCHEMA_NAME, ParsedReply, parse_reply, partial_verdicts, reply_schema
 from coach.landmarks import model_comes_first
 from coach.models import (
     MAX_LEVEL,
@@ -41,12 +44,14 @@ _PROTOCOL = 1
 
 
 class _State:
-    """What one answer has got so far."""
+    """What one group of criteria of one answer has got so far."""
 
-    def __init__(self, task: JudgeTask, sample: int) -> None:
+    def __init__(self, task: JudgeTask, criteria: Sequence[str], *, sample: int, leads: bool) -> None:
         self.task = task
         self.sample = sample
-        self.criteria = tuple(c.id for c in task.rubric.criteria)
+        self.leads = leads
+        """Whether this group also asks for points and red flags."""
+        self.criteria = tuple(criteria)
         self.verdicts: dict[str, Judged | Abstained] = {}
         self.problems: dict[str, str] = dict.fromkeys(self.criteria, "it has not been judged")
         self.gap: GapStatus = "invalid"
@@ -87,6 +92,8 @@ class LLMJudge:
         max_tokens: room for one reply.
         temperature: None leaves it to the endpoint.
         seed: sent where the endpoint takes it.
+        per_call: criteria asked for in one call; all of them where 0. Fewer cost more calls and run side by side.
+        on_verdicts: told the verdicts read so far while a reply comes in.
     """
 
     kind: JudgeKind = "llm"
@@ -100,12 +107,18 @@ class LLMJudge:
         max_tokens: int = MAX_TOKENS,
         temperature: float | None = 0.0,
         seed: int | None = 7,
+        per_call: int = 0,
+        examples: Examples | None = None,
+        on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._repair_calls = repair_calls
         self._max_tokens = max_tokens
         self._temperature = temperature
         self._seed = seed
+        self._per_call = per_call
+        self._examples = examples
+        self._on_verdicts = on_verdicts
         self.prompt_fingerprint = prompt_fingerprint()
 
     @property
@@ -116,8 +129,9 @@ class LLMJudge:
     @property
     def fingerprint(self) -> str:
         """Digest of endpoint, model, parameters and protocol."""
-        parameters = [self._repair_calls, self._max_tokens, self._temperature, self._seed, _PROTOCOL]
-        return digest_of([self._endpoint.identity, self.model, parameters])
+        examples = self._examples.digest if self._examples else ""
+        parameters = [self._repair_calls, self._max_tokens, self._temperature, self._seed, self._per_call, examples]
+        return digest_of([self._endpoint.identity, self.model, parameters, _PROTOCOL])
 
     async def judge(self, task: JudgeTask) -> Judgement:
         """See `Judge.judge`. An error after something was judged leaves the rest open instead of losing all."""
@@ -125,40 +139,57 @@ class LLMJudge:
 
     async def judge_sample(self, task: JudgeTask, sample: int) -> Judgement:
         """One of several independent judgements; all but the first see the criteria in an order of their own."""
-        state = _State(task, sample)
+        ids = [c.id for c in task.rubric.criteria]
+        size = self._per_call or len(ids)
+        groups = [ids[i : i + size] for i in range(0, len(ids), size)]
+        states = [_State(task, group, sample=sample, leads=n == 0) for n, group in enumerate(groups)]
+        found = await asyncio.gather(*(self._run(state) for state in states), return_exceptions=True)
+        errors = [f for f in found if isinstance(f, BaseException)]
+        if errors and (len(errors) == len(found) or not isinstance(errors[0], JudgeError | CostCapReached)):
+            raise errors[0]
+        return _judgement(task, states)
+
+    async def _run(self, state: _State) -> None:
+        """Ask, and ask again for what is missing or does not hold, within the budget of calls."""
         room = self._max_tokens
         for call in range(1 + self._repair_calls):
             try:
                 reply = await self._call(state, _Ask(state.problems if call else {}, room))
-            except JudgeError as error:
+            except (JudgeError, CostCapReached) as error:
+                state.gap = _gap(error)
                 if not state.verdicts:
                     raise
-                state.gap = _gap(error)
-                break
+                return
             state.usage = add_usage(state.usage, reply.usage)
             if reply.finish in {"refusal", "content_filter"}:
                 state.gap = "refused"
                 state.problems = {i: _refusal_words(reply) for i in state.problems}
-                break
-            state.take(_parsed(reply, task, state.problems))
+                return
+            state.take(_parsed(reply, state.task, state.problems))
             state.gap = "truncated" if reply.finish == "length" else "invalid"
             if reply.finish == "length":
                 room = MORE_ROOM * self._max_tokens
             if not state.problems:
-                break
-        return _judgement(state)
+                return
 
     async def aclose(self) -> None:
         """Close the endpoint's connections."""
         await self._endpoint.aclose()
 
     async def _call(self, state: _State, ask: _Ask) -> ChatReply:
-        order = None if state.sample == 0 else (self._seed or 0) + state.sample
-        prompt = render_judge_prompt(state.task, problems=ask.problems, order_seed=order)
+        task, first = state.task, not ask.problems
         asked = tuple(ask.problems) or state.criteria
-        first = not ask.problems
-        points = [p.id for p in state.task.question.points] if first or not state.points else []
-        flags = [f.id for f in state.task.rubric.red_flags] if first else []
+        part = len(state.criteria) < len(task.rubric.criteria)
+        prompt = render_judge_prompt(
+            task,
+            only=asked if first and part else (),
+            problems=ask.problems,
+            order_seed=None if state.sample == 0 else (self._seed or 0) + state.sample,
+            examples=self._examples.nearest(task) if self._examples else (),
+        )
+        wanted = first and state.leads
+        points = [p.id for p in task.question.points] if wanted or (state.leads and not state.points) else []
+        flags = [f.id for f in task.rubric.red_flags] if wanted else []
         return await self._endpoint.complete(
             ChatRequest(
                 messages=(Message("system", prompt.system), Message("user", prompt.user)),
@@ -167,8 +198,16 @@ class LLMJudge:
                 max_tokens=ask.max_tokens,
                 temperature=self._temperature,
                 seed=None if self._seed is None else self._seed + state.sample,
-            )
+            ),
+            on_text=self._listen(asked),
         )
+
+    def _listen(self, asked: Sequence[str]) -> Callable[[str], None] | None:
+        """Passes verdicts on as their entries are complete in the stream."""
+        tell = self._on_verdicts
+        if tell is None:
+            return None
+        return lambda text: tell(partial_verdicts(text, asked))
 
 
 def _parsed(reply: ChatReply, task: JudgeTask, asked: Mapping[str, str]) -> ParsedReply:
@@ -196,35 +235,41 @@ def _doubt(verdict: Judged, answer: str) -> str | None:
     return contradiction(verdict)
 
 
-def _gap(error: JudgeError) -> GapStatus:
-    return {"unreachable": "unreachable", "refused": "refused"}.get(error.status, "invalid")  # type: ignore[return-value]
+def _gap(error: CoachError) -> GapStatus:
+    match error.status:
+        case "unreachable" | "refused" | "over_budget" as status:
+            return status
+        case _:
+            return "invalid"
 
 
 def _refusal_words(reply: ChatReply) -> str:
     return f"the model refused: {(reply.refusal or reply.finish)[:200]}"
 
 
-def _judgement(state: _State) -> Judgement:
+def _judgement(task: JudgeTask, states: Sequence[_State]) -> Judgement:
     """All criteria in the rubric's order; what is still open is told with its status and its problem."""
     verdicts: list[Verdict] = []
-    for id in state.criteria:
-        verdict = state.verdicts.get(id)
-        if verdict is None:
-            verdict = Abstained(criterion_id=id, reason=f"Not judged: {state.problems[id]}.", status=state.gap)
-        elif isinstance(verdict, Judged):
-            verdict = verdict.model_copy(update={"band": single_band(verdict.level)})
-        verdicts.append(verdict)
-    flags, dropped = confirmed_flags(tuple(state.flags.values()), state.task)
+    for state in states:
+        for id in state.criteria:
+            verdict = state.verdicts.get(id)
+            if verdict is None:
+                verdict = Abstained(criterion_id=id, reason=f"Not judged: {state.problems[id]}.", status=state.gap)
+            elif isinstance(verdict, Judged):
+                verdict = verdict.model_copy(update={"band": single_band(verdict.level)})
+            verdicts.append(verdict)
+    flags, dropped = confirmed_flags([f for s in states for f in s.flags.values()], task)
     doubts = tuple(
         f"{id}: {problem}, also when asked again."
+        for state in states
         for id, problem in state.problems.items()
         if isinstance(state.verdicts.get(id), Judged)
     )
     return Judgement(
         verdicts=tuple(verdicts),
         red_flags=flags,
-        points=tuple(state.points.values()),
-        usage=state.usage,
+        points=tuple(p for s in states for p in s.points.values()),
+        usage=reduce(add_usage, (s.usage for s in states), Usage()),
         warnings=(*dropped, *doubts),
     )
 

@@ -109,6 +109,22 @@ def parse_reply(
     )
 
 
+def partial_verdicts(text: str, criteria: Sequence[str]) -> tuple[Judged, ...]:
+    """Verdicts whose entries are complete in a reply that is still coming in; none where it does not start with JSON."""
+    from jiter import from_json
+
+    start = text.find("{")
+    if start < 0:
+        return ()
+    try:
+        found = from_json(text[start:].encode("utf-8", "replace"), partial_mode=True)
+    except ValueError:
+        return ()
+    entries = [e for e in _entries(found.get("criteria") if isinstance(found, dict) else None) if "level" in e]
+    outcomes = (_criterion(str(e.get("id")), [e]) for e in entries if e.get("id") in criteria)
+    return tuple(o for o in outcomes if isinstance(o, Judged))
+
+
 def _criterion(id: str, entries: list[dict[str, Any]]) -> Judged | Declined | str:
     """One criterion's entry as a verdict, or what is wrong with it."""
     if not entries:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import NamedTuple
 
 from coach.report import FeedbackReport
+
+_WRAPPED = re.compile(r"(?<=[^\n]{60})\n(?=[^\W\d_]|[\"“‘(])")
 
 
 class Piece(NamedTuple):
@@ -19,7 +22,11 @@ class Piece(NamedTuple):
 
 
 def pieces(report: FeedbackReport, answer: str) -> tuple[Piece, ...]:
-    """Cut the answer at every start and end of verified evidence; joined, the pieces are the answer again."""
+    """Cut the answer at every start and end of verified evidence; joined, the pieces are the answer again.
+
+    Line breaks that an editor put in for width become spaces, one character for another, so that offsets hold.
+    """
+    answer = _WRAPPED.sub(" ", answer)
     marks = [
         (e.start, e.end, number, "")
         for number, criterion in enumerate(report.criteria, start=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-_WRAPPED = re.compile(r"(?<=[^\n]{60})\n(?=[^\W\d_]|[\"“‘(])")
 WIDTH = 88
 BAR_CELLS = 16
 CRITERION_STYLES = ("cyan", "green", "yellow", "blue", "magenta", "bright_cyan")
@@ -144,8 +142,7 @@ def _marked(report: FeedbackReport, answer: str, color: bool) -> Text:
 
     text = Text()
     open_mark = False
-    # One character for another, so that offsets hold: an editor's line breaks would leave ragged lines here.
-    for piece in pieces(report, _WRAPPED.sub(" ", answer)):
+    for piece in pieces(report, answer):
         marked = bool(piece.criteria or piece.flags)
         style = FLAG_STYLE if piece.flags else CRITERION_STYLES[(piece.criteria[0] - 1) % 6] if piece.criteria else ""
         if not color and marked and not open_mark:

@@ -1,0 +1,51 @@
+"""What is shown on standard error while an LLM works: criteria as they complete."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from coach.judges.base import Judge
+    from coach.models import Judged
+    from coach.settings import Settings
+
+
+class Progress:
+    """A status line on a terminal, one plain line elsewhere; nothing for judges that answer at once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._where = settings.base_url or "OpenAI"
+        self._update: Callable[[str], None] | None = None
+
+    def listener(self) -> Callable[[tuple[Judged, ...]], None] | None:
+        """To be told verdicts as they come in; None where nobody looks on, so that replies need not be streamed."""
+        return self._heard if sys.stderr.isatty() else None
+
+    @contextmanager
+    def showing(self, judge: Judge) -> Iterator[None]:
+        """Show that the judge works, for as long as it does."""
+        if judge.kind not in {"llm", "panel"}:
+            yield
+            return
+        from coach.render.plain import inert
+
+        self._line = f"Asking {inert(judge.model or 'the model')} at {inert(self._where)} ..."
+        if not sys.stderr.isatty():
+            typer.echo(self._line, err=True)
+            yield
+            return
+        from rich.console import Console
+
+        with Console(stderr=True, markup=False, highlight=False).status(self._line) as status:
+            self._update = status.update
+            yield
+
+    def _heard(self, verdicts: tuple[Judged, ...]) -> None:
+        if self._update and verdicts:
+            told = ", ".join(f"{v.criterion_id} {v.level}" for v in verdicts)
+            self._update(f"{self._line} {told}")
