@@ -9,6 +9,8 @@ import numpy as np
 from scipy.stats import bootstrap, spearmanr
 from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall_score, roc_auc_score
 
+from coach.scoring import OVERALL_CUTS
+
 if TYPE_CHECKING:
     from evals.grade import GradedRow
 
@@ -66,6 +68,7 @@ def agreement(rows: Sequence[GradedRow], probabilities: Any = None, covered: Any
         "criteria": _criteria(rows),
         "red_flags": _flags(judged),
         "baselines_spearman": _baselines(rows),
+        "by_margin": _by_margin(judged),
     }
     if probabilities is not None:
         told["points"] = {
@@ -117,3 +120,26 @@ def _baselines(rows: Sequence[GradedRow]) -> dict[str, float]:
         "length": round(float(spearmanr(length, labelled).statistic), 3),
         "cosine_coverage": round(float(spearmanr(cosine, labelled).statistic), 3),
     }
+
+
+def _by_margin(rows: Sequence[GradedRow]) -> list[dict[str, float]]:
+    """How far the judge is right where its total lies at least so many points from a step of the hiring signal."""
+    told = []
+    for margin in (0, 4, 8, 10, 12, 14, 16):
+        kept = [r for r in rows if _distance(r) >= margin]
+        errors = np.array([abs((r.report.overall or 0) - r.label.overall) for r in kept])
+        told.append(
+            {
+                "margin": margin,
+                "share": round(len(kept) / len(rows), 3),
+                "exact": round(float(np.mean(errors == 0)), 3) if kept else 0.0,
+                "within_one": round(float(np.mean(errors <= 1)), 3) if kept else 0.0,
+            }
+        )
+    return told
+
+
+def _distance(row: GradedRow) -> float:
+    scored = [(c.points, c.weight) for c in row.report.criteria if c.points is not None]
+    total = 100 * sum(p for p, _ in scored) / sum(w for _, w in scored)
+    return min(abs(total - cut) for cut in OVERALL_CUTS)

@@ -63,14 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CoachError as error:
         report_error(error)
         return error.exit_code
-    except KeyboardInterrupt:
-        typer.echo("Interrupted.", err=True)
-        return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away (`coach questions | head`): not our fault, and nothing is left to say.
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         return 0
     except SystemExit as stop:
+        if stop.code == EXIT_INTERRUPTED:
+            # typer turns Ctrl-C into this exit code and says nothing.
+            typer.echo("Interrupted.", err=True)
         return stop.code if isinstance(stop.code, int) else EXIT_BUG
     return 0
 

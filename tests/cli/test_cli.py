@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jsonschema
 import pytest
-from servers.scripted import refused, said, scripted
+from servers.scripted import Reply, refused, said, scripted
 
 from coach import __version__
 from coach.cli import main
@@ -292,7 +294,7 @@ def test_batch_runs_the_llm_judge_too(capsys: pytest.CaptureFixture[str], tmp_pa
     with scripted([said(llm_reply())]) as server:
         code, _, _ = run(
             capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "--base-url", server.base_url,
-            "--model", "m",
+            "--model", "m", "--no-cache",
         )  # fmt: skip
     assert (code, len(server.requests)) == (0, 5)
 
@@ -346,3 +348,82 @@ def test_doctor_ends_with_two_for_a_cache_it_cannot_write(
     code, out, _ = run(capsys, "doctor")
     assert code == 2
     assert "FAIL  cache folder" in out
+
+
+def test_batch_stops_at_the_cost_cap_with_five(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    answer = EXAMPLE.read_text(encoding="utf-8")
+    (tmp_path / "in.jsonl").write_text(rows(*[{"question_id": "q01", "answer": answer}] * 4), encoding="utf-8")
+    with scripted([said(llm_reply(), prompt_tokens=2000, completion_tokens=900)]) as server:
+        code, _, err = run(
+            capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "--base-url", server.base_url,
+            "--model", "gpt-5-mini", "--max-cost", "0.008", "--concurrency", "1", "--no-cache",
+        )  # fmt: skip
+    reports = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert code == 5
+    assert [r["status"] for r in reports] == ["ok", "ok", "failed", "failed"]
+    assert len(server.requests) == 2
+    assert "cost cap" in err
+
+
+STATUSES = [
+    (said(None, refusal="No."), "refused", 0, "ok"),
+    (said('{"criteria": [', finish="length"), "truncated", 0, "ok"),
+    (said("I would rather not say."), "invalid", 0, "ok"),
+    (refused(503, "busy"), None, 3, "failed"),
+]
+
+
+@pytest.mark.parametrize(("reply", "status", "exit_code", "row"), STATUSES)
+def test_every_status_reaches_report_exit_code_and_batch_row(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reply: Reply,
+    status: str | None,
+    exit_code: int,
+    row: str,
+) -> None:
+    monkeypatch.setenv("COACH_TRIES", "1")
+    (tmp_path / "in.jsonl").write_text(
+        rows({"question_id": "q01", "answer": EXAMPLE.read_text(encoding="utf-8")}), encoding="utf-8"
+    )
+    with scripted([reply]) as server:
+        where = ("--base-url", server.base_url, "--model", "m")
+        code, out, _ = run(capsys, "critique", str(EXAMPLE), "-q", "q01", "-f", "json", *where)
+        run(capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), *where)
+    assert code == exit_code
+    if status:
+        report = json.loads(out)
+        assert report["total"] is None
+        assert {c["status"] for c in report["criteria"]} == {status}
+    assert json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))["status"] == row
+
+
+def test_ctrl_c_ends_within_a_second(tmp_path: Path) -> None:
+    with scripted([said("{}")._replace(delay=20.0)]) as server:
+        command = [sys.executable, "-m", "coach", "critique", str(EXAMPLE), "-q", "q01", "--base-url", server.base_url]
+        process = subprocess.Popen([*command, "--model", "m"], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+        while not server.requests:
+            assert process.poll() is None
+            time.sleep(0.05)
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    assert time.monotonic() - start < 1.0
+    assert process.returncode == 130
+    assert b"Interrupted" in err
+    assert b"Traceback" not in err
+
+
+def test_the_cache_of_verdicts_is_shown_and_cleared(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path
+) -> None:
+    with scripted([said(llm_reply(1))]) as server:
+        where = ("--base-url", server.base_url, "--model", "m")
+        for _ in range(2):
+            run(capsys, "critique", str(EXAMPLE), "-q", "q01", *where)
+        assert len(server.requests) == 1
+        run(capsys, "critique", str(EXAMPLE), "-q", "q01", "--no-cache", *where)
+        assert len(server.requests) == 2
+    assert "verdicts" in run(capsys, "cache", "info")[1]
+    assert run(capsys, "cache", "clear")[1].startswith("Deleted")

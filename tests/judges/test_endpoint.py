@@ -326,3 +326,51 @@ def test_cancelling_ends_at_once() -> None:
             return loop.time() - start
 
         assert asyncio.run(work()) < 1.0
+
+
+def events(*pieces: object, done: bool = True) -> Reply:
+    """A stream of server-sent events."""
+    lines = "".join(f"data: {json.dumps(p)}\n\n" for p in pieces) + ("data: [DONE]\n\n" if done else "")
+    return Reply(body=lines.encode(), headers={"x-stream": "1"})
+
+
+def chunk(content: str | None = None, finish: str | None = None, **more: object) -> dict[str, object]:
+    choice = {"index": 0, "delta": {"content": content} if content else {}, "finish_reason": finish}
+    return {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": "scripted-1",
+        "choices": [choice],
+        **more,
+    }
+
+
+USED = {
+    "id": "c",
+    "object": "chat.completion.chunk",
+    "created": 0,
+    "model": "scripted-1",
+    "choices": [],
+    "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11},
+}
+
+
+def test_a_stream_is_heard_piece_by_piece_and_put_together() -> None:
+    heard: list[str] = []
+    reply, server = run([events(chunk('{"a"'), chunk(": 1}"), chunk(finish="stop"), USED)], on_text=heard.append)
+    assert heard == ['{"a"', '{"a": 1}']
+    assert (reply.text, reply.finish, reply.usage.prompt_tokens) == ('{"a": 1}', "stop", 9)
+    assert server.requests[0]["stream_options"] == {"include_usage": True}
+
+
+def test_a_stream_that_breaks_off_is_tried_again() -> None:
+    whole = events(chunk("{}"), chunk(finish="stop"))
+    reply, server = run([events(chunk('{"a"'), done=False), whole], on_text=lambda text: None)
+    assert (reply.text, len(server.requests)) == ("{}", 2)
+
+
+def test_a_server_that_knows_no_stream_options_is_asked_without() -> None:
+    whole = events(chunk("{}"), chunk(finish="stop"))
+    _, server = run([refused(400, "unknown field stream_options"), whole], on_text=lambda text: None)
+    assert "stream_options" not in server.requests[1]

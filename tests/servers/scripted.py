@@ -90,9 +90,10 @@ def scripted(script: Script) -> Iterator[Server]:
             body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
             try:
                 self.send_response(reply.status)
+                streams = "x-stream" in reply.headers
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
-                self.send_header("content-type", "application/json")
+                self.send_header("content-type", "text/event-stream" if streams else "application/json")
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body[: reply.cut])
