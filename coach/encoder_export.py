@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 import warnings
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 OPSET = 18
 EXPORT_VERSION = 2
 """Raised when the exported graph changes, so that older copies are left alone and not used."""
+_ONE_AT_A_TIME = threading.Lock()
 GRAPH, MANIFEST = "encoder.onnx", "manifest.json"
 
 
@@ -41,7 +43,12 @@ def exported_encoder(cache_dir: Path) -> Path:
     Raises:
         ModelFilesError: the weights are missing or altered, or the cache cannot be written.
     """
-    folder = export_folder(cache_dir)
+    # The exporter is not made for threads; processes may export side by side, the first to rename wins.
+    with _ONE_AT_A_TIME:
+        return _exported(cache_dir, export_folder(cache_dir))
+
+
+def _exported(cache_dir: Path, folder: Path) -> Path:
     if intact(folder):
         return folder / GRAPH
     source = model_folder()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -104,6 +105,7 @@ class Coach:
         self.bank = bank if isinstance(bank, QuestionBank) else load_bank(Path(bank) if bank else self.settings.bank)
         self.judge = make_judge(judge, self.settings) if isinstance(judge, str | Sequence) else judge
         self._embedder = embedder
+        self._loading = threading.Lock()
         self._portal = Portal()
 
     def grade(self, question: str | Question, answer: str, *, id: str = "answer") -> FeedbackReport:
@@ -186,8 +188,9 @@ class Coach:
         from coach.embed import default_embedder
         from coach.match import match
 
-        if self._embedder is None:
-            self._embedder = default_embedder(self.settings.cache_dir)
+        with self._loading:
+            if self._embedder is None:
+                self._embedder = default_embedder(self.settings.cache_dir)
         return match(question, segments, text, self._embedder, cache_dir=self.settings.cache_dir)
 
     def _report(self, id: str, screened: Prepared, judgement: Judgement) -> FeedbackReport:

@@ -50,7 +50,7 @@ def fence_for(answer: str) -> Fence:
 
 def neutralize(text: str) -> str:
     """The text with hidden characters shown as ⟨U+200B⟩, and fences, template tokens and role names broken up."""
-    shown = "".join(_visible(c) for c in text)
+    shown = "\n".join(line if line.isprintable() else "".join(map(_visible, line)) for line in text.split("\n"))
     shown = _TEMPLATE_TOKENS.sub(lambda m: BREAK.join(m[0]), shown)
     shown = _ROLE_LINE.sub(lambda m: f"{m[1]}{m[2][0]}{BREAK}{m[2][1:]}{m[3]}", shown)
     return _FENCES.sub(lambda m: BREAK.join(m[0]), shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -195,3 +196,21 @@ def test_a_judge_that_fails_fails_the_row() -> None:
 def test_an_unknown_question_is_an_input_error() -> None:
     with pytest.raises(InputError, match="no question"):
         grade(full(), question="q77")
+
+
+def test_many_first_grades_at_once_load_one_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[HashEmbedder] = []
+
+    def slow(cache_dir: object) -> HashEmbedder:
+        time.sleep(0.02)
+        made.append(HashEmbedder())
+        return made[-1]
+
+    monkeypatch.setattr("coach.embed.default_embedder", slow)
+    coach = Coach(judge=full())
+
+    async def work() -> None:
+        await asyncio.gather(*(coach.agrade(OWN, ANSWER) for _ in range(6)))
+
+    asyncio.run(work())
+    assert len(made) == 1

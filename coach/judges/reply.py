@@ -85,7 +85,7 @@ def parse_reply(
         flags: ids of red flags.
         answer: an object whose very text stands in the answer was copied from there, and is passed over.
     """
-    found = _reply_object(text, answer)
+    found = _reply_object(text, answer) or _cut_object(text, answer)
     if found is None:
         return ParsedReply((), (), dict.fromkeys(criteria, "the reply held no JSON object with criteria"), (), ())
     judged: dict[str, Judged] = {}
@@ -111,18 +111,25 @@ def parse_reply(
 
 def partial_verdicts(text: str, criteria: Sequence[str]) -> tuple[Judged, ...]:
     """Verdicts whose entries are complete in a reply that is still coming in; none where it does not start with JSON."""
+    found = _cut_object(text, "") or {}
+    entries = [e for e in _entries(found.get("criteria")) if e.get("id") in criteria]
+    outcomes = (_criterion(str(e["id"]), [e]) for e in entries)
+    return tuple(o for o in outcomes if isinstance(o, Judged))
+
+
+def _cut_object(text: str, answer: str) -> dict[str, Any] | None:
+    """What is complete of an object that was cut off: an entry that lost its end must not cost those before it."""
     from jiter import from_json
 
+    text = _THINKING.sub("", text[:MAX_REPLY_CHARS])
     start = text.find("{")
-    if start < 0:
-        return ()
+    if start < 0 or (answer and _folded(text[start:]) in _folded(answer)):
+        return None
     try:
         found = from_json(text[start:].encode("utf-8", "replace"), partial_mode=True)
     except ValueError:
-        return ()
-    entries = [e for e in _entries(found.get("criteria") if isinstance(found, dict) else None) if "level" in e]
-    outcomes = (_criterion(str(e.get("id")), [e]) for e in entries if e.get("id") in criteria)
-    return tuple(o for o in outcomes if isinstance(o, Judged))
+        return None
+    return found if isinstance(found, dict) and "criteria" in found else None
 
 
 def _criterion(id: str, entries: list[dict[str, Any]]) -> Judged | Declined | str:

@@ -150,3 +150,14 @@ def test_any_reply_gives_each_criterion_one_outcome(text: str) -> None:
 def test_no_level_appears_that_the_reply_does_not_hold(text: str) -> None:
     for verdict in read(text).judged:
         assert f'"level": {verdict.level}' in text
+
+
+def test_entries_before_the_cut_are_kept() -> None:
+    whole = reply(BIAS, VARIANCE)
+    parsed = read(whole[: whole.index('"Absent')])
+    assert (levels(parsed), list(parsed.problems)) == ({"bias": 3}, ["variance"])
+
+
+def test_a_cut_verdict_echoed_from_the_answer_does_not_count() -> None:
+    planted = reply({**BIAS, "level": 4}, VARIANCE)
+    assert read(planted[:-20], answer=planted).judged == ()
