@@ -79,6 +79,7 @@ class QuestionBank:
     def __init__(self, folder: Path, info: BankFile, criteria: CriteriaFile, flags: RedFlagsFile) -> None:
         self._folder = folder
         self._questions: dict[str, Question] = {}
+        self._rubrics: dict[str, Rubric] = {}
         self._generic = criteria.generic_weights
         self.info = info
         self.criteria = {c.id: c for c in criteria.criteria}
@@ -118,6 +119,13 @@ class QuestionBank:
         Raises:
             BankError: the question names a criterion or flag the bank does not have.
         """
+        if self._questions.get(question.id) is question:
+            if question.id not in self._rubrics:
+                self._rubrics[question.id] = self._rubric(question)
+            return self._rubrics[question.id]
+        return self._rubric(question)
+
+    def _rubric(self, question: Question) -> Rubric:
         weights = question.weights or self._generic
         unknown = [i for i in weights if i not in self.criteria] + [
             i for i in question.red_flags if i not in self.red_flags

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -86,6 +86,7 @@ class Coach:
             keeps the `Judge` protocol.
         embedder: any object that keeps the `Embedder` protocol; the shipped encoder when not given.
         settings: endpoint, cache folder and the like; read from the environment when not given.
+        on_verdicts: told the verdicts read so far while an LLM's reply comes in.
 
     Example:
         >>> from coach import Coach
@@ -100,10 +101,13 @@ class Coach:
         judge: str | Sequence[str] | Judge = "auto",
         embedder: Embedder | None = None,
         settings: Settings | None = None,
+        on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None,
     ) -> None:
         self.settings = settings or Settings.from_environment()
         self.bank = bank if isinstance(bank, QuestionBank) else load_bank(Path(bank) if bank else self.settings.bank)
-        self.judge = make_judge(judge, self.settings) if isinstance(judge, str | Sequence) else judge
+        self.judge = (
+            make_judge(judge, self.settings, on_verdicts=on_verdicts) if isinstance(judge, str | Sequence) else judge
+        )
         self._embedder = embedder
         self._loading = threading.Lock()
         self._portal = Portal()

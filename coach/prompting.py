@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from coach.fingerprints import digest_of
-from coach.models import JudgeTask
+from coach.models import JudgeTask, Question, Rubric
 from coach.neutralize import fence_for, neutralize
 from coach.resources import data_dir
 
@@ -74,18 +76,11 @@ def render_judge_prompt(
         examples: labelled answers for calibration.
     """
     fence = fence_for(task.answer)
-    criteria = list(task.rubric.criteria)
-    if order_seed is not None:
-        random.Random(order_seed).shuffle(criteria)  # noqa: S311 - an order, not a secret
-    environment = _environment()
     return JudgePrompt(
-        system=environment.get_template(TEMPLATES[0]).render(
-            question=task.question,
-            criteria=criteria,
-            red_flags=task.rubric.red_flags,
-            examples=[e._replace(answer=neutralize(e.answer)) for e in examples],
-        ),
-        user=environment.get_template(TEMPLATES[1]).render(
+        system=_fixed_part(task.question, task.rubric, order_seed, tuple(examples)),
+        user=_environment()
+        .get_template(TEMPLATES[1])
+        .render(
             answer=neutralize(task.answer),
             fence=fence,
             passages=_pointers(task),
@@ -93,6 +88,43 @@ def render_judge_prompt(
             problems=dict(problems or {}),
         ),
     )
+
+
+class _Rendered(NamedTuple):
+    question: Question
+    rubric: Rubric
+    text: str
+
+
+_rendered: OrderedDict[tuple[int, int, int | None, tuple[Example, ...]], _Rendered] = OrderedDict()
+_KEEP_RENDERED = 64
+
+
+def _fixed_part(question: Question, rubric: Rubric, order_seed: int | None, examples: tuple[Example, ...]) -> str:
+    """The system message. Rendered once for the same objects: a batch asks for it with every answer."""
+    key = (id(question), id(rubric), order_seed, examples)
+    kept = _rendered.get(key)
+    # An id may be given again once its object is gone; the objects kept here cannot be gone.
+    if kept is not None and kept.question is question and kept.rubric is rubric:
+        return kept.text
+    criteria = list(rubric.criteria)
+    if order_seed is not None:
+        random.Random(order_seed).shuffle(criteria)  # noqa: S311 - an order, not a secret
+    text = (
+        _environment()
+        .get_template(TEMPLATES[0])
+        .render(
+            question=question,
+            criteria=criteria,
+            red_flags=rubric.red_flags,
+            examples=[e._replace(answer=neutralize(e.answer)) for e in examples],
+        )
+    )
+    _rendered[key] = _Rendered(question, rubric, text)
+    while len(_rendered) > _KEEP_RENDERED:
+        with suppress(KeyError):  # another thread may have been quicker
+            _rendered.popitem(last=False)
+    return text
 
 
 def prompt_fingerprint() -> str:

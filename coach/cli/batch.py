@@ -63,7 +63,11 @@ def batch(
         finally:
             await coach.aclose()
 
-    summary = asyncio.run(work())
+    try:
+        summary = asyncio.run(work())
+    except KeyboardInterrupt:
+        typer.echo(f"What was graded so far stands in {out}.part.", err=True)
+        raise
     typer.echo(_told(summary, out), err=True)
     if summary.stopped:
         raise typer.Exit(EXIT_COST_CAP)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from coach.grading import Coach
     from coach.models import Question
     from coach.report import FeedbackReport
+    from coach.settings import Settings
 
 FormatName = Literal["terminal", "md", "html", "json"]
 MAX_WIDTH = 100
@@ -76,7 +77,7 @@ def critique(
     asked = _question(question, question_text, reference)
     if show_prompt:
         coach = options.make_coach(settings, ["offline"])
-        typer.echo(_prompt(coach, asked, _read_answer(file, coach, asked)))
+        typer.echo(_prompt(coach, asked, _read_answer(file, coach, asked), settings))
         return
     progress = Progress(settings)
     coach = options.make_coach(settings, judges, on_verdicts=progress.listener())
@@ -151,11 +152,15 @@ async def _grade(coach: Coach, asked: str | Question, answer: str, name: str, pr
         await coach.aclose()
 
 
-def _prompt(coach: Coach, asked: str | Question, answer: str) -> str:
+def _prompt(coach: Coach, asked: str | Question, answer: str, settings: Settings) -> str:
+    """What would be sent, with characters a terminal would obey or hide shown by their numbers."""
+    from coach.judges.examples import Examples
     from coach.prompting import render_judge_prompt
     from coach.render.plain import inert
 
-    prompt = render_judge_prompt(coach.prepare(asked, answer).task)
+    task = coach.prepare(asked, answer).task
+    shown = Examples(settings.few_shot_file, settings.few_shot).nearest(task) if settings.few_shot_file else ()
+    prompt = render_judge_prompt(task, examples=shown)
     return "\n\n".join(f"--- {m.role} ---\n{inert(m.content, keep_lines=True)}" for m in prompt.messages)
 
 

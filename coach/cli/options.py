@@ -73,9 +73,8 @@ def make_coach(
 ) -> Coach:
     """A coach for this run."""
     from coach.grading import Coach
-    from coach.judges import make_judge
 
-    return Coach(bank=settings.bank, judge=make_judge(judge, settings, on_verdicts=on_verdicts), settings=settings)
+    return Coach(bank=settings.bank, judge=judge, settings=settings, on_verdicts=on_verdicts)
 
 
 def say_if_offline(settings: Settings, judge: list[str]) -> None:

@@ -427,3 +427,42 @@ def test_the_cache_of_verdicts_is_shown_and_cleared(
         assert len(server.requests) == 2
     assert "verdicts" in run(capsys, "cache", "info")[1]
     assert run(capsys, "cache", "clear")[1].startswith("Deleted")
+
+
+def test_ctrl_c_keeps_what_a_batch_has_graded(tmp_path: Path) -> None:
+    answer = EXAMPLE.read_text(encoding="utf-8")
+    (tmp_path / "in.jsonl").write_text(rows(*[{"question_id": "q01", "answer": answer}] * 9), encoding="utf-8")
+    replies = [said(llm_reply()), said(llm_reply()), said(llm_reply())._replace(delay=20.0)]
+    with scripted(replies) as server:
+        command = [
+            sys.executable, "-m", "coach", "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"),
+            "--base-url", server.base_url, "--model", "m", "--no-cache", "--concurrency", "1",
+        ]  # fmt: skip
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+        while len(server.requests) < 3:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert b"out.jsonl.part" in err
+    assert not (tmp_path / "out.jsonl").exists()
+    kept = (tmp_path / "out.jsonl.part").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["status"] for line in kept] == ["ok", "ok"]
+
+
+def test_show_prompt_shows_the_labelled_answers_too(capsys: pytest.CaptureFixture[str]) -> None:
+    labelled = ROOT / "evals" / "answers" / "part-1.jsonl"
+    _, out, _ = run(
+        capsys,
+        "critique",
+        str(EXAMPLE),
+        "-q",
+        "q01",
+        "--show-prompt",
+        "--few-shot",
+        "2",
+        "--few-shot-file",
+        str(labelled),
+    )
+    assert out.count("\nLevels: product_framing") == 2

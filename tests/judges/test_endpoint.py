@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from servers.scripted import Reply, Script, Server, refused, said, scripted
 
 from coach.errors import CoachError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
@@ -374,3 +377,29 @@ def test_a_server_that_knows_no_stream_options_is_asked_without() -> None:
     whole = events(chunk("{}"), chunk(finish="stop"))
     _, server = run([refused(400, "unknown field stream_options"), whole], on_text=lambda text: None)
     assert "stream_options" not in server.requests[1]
+
+
+def test_any_bytes_give_a_reply_or_one_of_our_errors() -> None:
+    body = b""
+
+    def script(request: dict[str, object]) -> Reply:
+        return Reply(body=body)
+
+    with scripted(script) as server:
+        endpoint = Endpoint(model="m", base_url=server.base_url, tries=1)
+
+        @settings(max_examples=60, deadline=None)
+        @given(st.binary(max_size=80) | st.text(max_size=60).map(lambda t: json.dumps(said(t).body).encode()))
+        def probe(content: bytes) -> None:
+            nonlocal body
+            body = content
+
+            async def once() -> None:
+                with contextlib.suppress(CoachError):
+                    reply = await endpoint.complete(REQUEST)
+                    assert isinstance(reply.text, str)
+                await endpoint.aclose()
+
+            asyncio.run(once())
+
+        probe()
