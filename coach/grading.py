@@ -10,9 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from coach.answer import clean_answer
+from coach.assembly import (
+    caps_of,
+    criterion_reports,
+    decided_by_screen,
+    flag_reports,
+    point_reports,
+    screen_info,
+    standing_flags,
+    verify_verdict,
+    withheld,
+)
 from coach.bank import QuestionBank, load_bank, with_points
 from coach.errors import CoachError, InputError
-from coach.evidence import verify
 from coach.feedback import build_feedback
 from coach.fingerprints import digest, rubric_fingerprint
 from coach.flow import in_order
@@ -25,26 +35,17 @@ from coach.models import (
     Landmarks,
     Matches,
     PointMatch,
-    PointVerdict,
     Question,
-    RaisedFlag,
-    Rubric,
     Segment,
-    Verdict,
-    WeightedCriterion,
 )
 from coach.portal import Portal
 from coach.report import (
-    CriterionReport,
     ErrorReport,
     FeedbackReport,
     Fingerprint,
-    FlagReport,
     JudgeInfo,
-    PassageReport,
-    PointReport,
 )
-from coach.scoring import CONSTANTS, ScoreCard, credit, score
+from coach.scoring import CONSTANTS, credit, score
 from coach.screen import screen_matches, screen_text
 from coach.segment import segment
 from coach.settings import Settings
@@ -129,7 +130,7 @@ class Coach:
     async def agrade(self, question: str | Question, answer: str, *, id: str = "answer") -> FeedbackReport:
         """Grade one answer; see `grade`."""
         screened = await asyncio.to_thread(self.prepare, question, answer)
-        judgement = _decided_by_screen(screened.task) if screened.decided else await self.judge.judge(screened.task)
+        judgement = decided_by_screen(screened.task) if screened.decided else await self.judge.judge(screened.task)
         return self._report(id, screened, judgement)
 
     async def agrade_many(
@@ -185,7 +186,9 @@ class Coach:
             nothing = _NOTHING_MATCHED._replace(points=tuple(PointMatch(p, ()) for p in found.points))
             return Prepared(JudgeTask(found, rubric, text, segments, nothing, findings), warnings)
         matches = self._match(found, segments, text)
-        findings += screen_matches(matches, found, segments)
+        if not any(f.check == "other_language" for f in findings):
+            # The encoder reads English; how close another language comes to the question says nothing.
+            findings += screen_matches(matches, found, segments)
         return Prepared(JudgeTask(found, rubric, text, segments, matches, findings), warnings)
 
     def _match(self, question: Question, segments: tuple[Segment, ...], text: str) -> Matches:
@@ -199,11 +202,11 @@ class Coach:
 
     def _report(self, id: str, screened: Prepared, judgement: Judgement) -> FeedbackReport:
         task = screened.task
-        verdicts = tuple(credit(_verify_verdict(v, task.answer)) for v in judgement.verdicts)
-        flags, dropped = _standing_flags(judgement.red_flags, task)
-        caps = _caps(task, flags)
+        verdicts = tuple(credit(verify_verdict(v, task.answer)) for v in judgement.verdicts)
+        flags, dropped = standing_flags(judgement.red_flags, task)
+        caps = caps_of(task, flags)
         card = score(task.rubric, verdicts, caps=caps.values())
-        points, unsaid = _point_reports(task, judgement.points, decided=screened.decided)
+        points, unsaid = point_reports(task, judgement.points, decided=screened.decided)
         feedback = build_feedback(
             task.question, task.rubric, verdicts, card=card, points=points, flags=flags, caps=caps
         )
@@ -216,9 +219,9 @@ class Coach:
             overall=card.overall,
             band=card.band,
             second_look=card.second_look,
-            judge=_screen_info() if screened.decided else self._judge_info(),
-            criteria=_criterion_reports(task.rubric, verdicts, card),
-            red_flags=_flag_reports(task.rubric, flags, caps),
+            judge=screen_info() if screened.decided else self._judge_info(),
+            criteria=criterion_reports(task.rubric, verdicts, card),
+            red_flags=flag_reports(task.rubric, flags, caps),
             points=points,
             strengths=feedback.strengths,
             next_steps=feedback.next_steps,
@@ -229,7 +232,7 @@ class Coach:
                 *judgement.warnings,
                 *dropped,
                 *unsaid,
-                *_withheld(card),
+                *withheld(card),
             ),
             fingerprint=self._fingerprint(task),
             usage=judgement.usage,
@@ -294,115 +297,3 @@ def brought_question(question: str, reference: str, points: object = None, *, wh
     if not isinstance(points, Sequence) or isinstance(points, str) or not all(isinstance(p, str) for p in points):
         raise InputError(f"{where}: `points` must be a list of texts")
     return with_points(Question(question=question, reference=reference), [str(p) for p in points])
-
-
-# --- pure parts -----------------------------------------------------------------------------------------------------
-
-
-def _screen_info() -> JudgeInfo:
-    return JudgeInfo(kind="screen", name="screen")
-
-
-def _decided_by_screen(task: JudgeTask) -> Judgement:
-    reason = " ".join(f.message for f in task.findings if f.decides)
-    return Judgement(
-        verdicts=tuple(Judged(criterion_id=c.id, level=0, rationale=reason) for c in task.rubric.criteria),
-        points=tuple(PointVerdict(id=p.id, status="missing") for p in task.question.points),
-    )
-
-
-def _verify_verdict(verdict: Verdict, answer: str) -> Verdict:
-    if not isinstance(verdict, Judged):
-        return verdict
-    return verdict.model_copy(update={"evidence": tuple(verify(e, answer) for e in verdict.evidence)})
-
-
-def _standing_flags(claimed: Sequence[RaisedFlag], task: JudgeTask) -> tuple[tuple[RaisedFlag, ...], tuple[str, ...]]:
-    """Flags that count: those of the screen, and a judge's claims with at least one quote found in the answer."""
-    standing = {flag.id: flag for flag in _screen_flags(task)}
-    dropped = []
-    for claim in claimed:
-        evidence = tuple(e for e in (verify(e, task.answer) for e in claim.evidence) if e.verified)
-        if evidence:
-            standing.setdefault(claim.id, RaisedFlag(id=claim.id, evidence=evidence))
-        elif claim.id not in standing:
-            dropped.append(
-                f"The judge raised {claim.id} without words of the answer to show for it; it does not count."
-            )
-    order = [f.id for f in task.rubric.red_flags]
-    return tuple(standing[i] for i in order if i in standing), tuple(dropped)
-
-
-def _screen_flags(task: JudgeTask) -> Iterable[RaisedFlag]:
-    from coach.models import Evidence
-
-    for finding in task.findings:
-        if finding.flag_id:
-            quotes = tuple(Evidence(quote=task.answer[s:e], start=s, end=e) for s, e in finding.spans)
-            yield RaisedFlag(id=finding.flag_id, evidence=quotes)
-
-
-def _caps(task: JudgeTask, flags: Sequence[RaisedFlag]) -> dict[str, float]:
-    """Red flag or check id to the highest total it leaves."""
-    known = {f.id: f.flag.cap for f in task.rubric.red_flags}
-    caps = {f.id: known[f.id] for f in flags}
-    for finding in task.findings:
-        key = finding.flag_id or finding.check
-        caps[key] = min(finding.cap, caps.get(key, 100.0))
-    return caps
-
-
-def _criterion_reports(rubric: Rubric, verdicts: Sequence[Verdict], card: ScoreCard) -> tuple[CriterionReport, ...]:
-    by_id = {v.criterion_id: v for v in verdicts}
-    return tuple(
-        _criterion_report(criterion, by_id[criterion.id], scored.points)
-        for criterion, scored in zip(rubric.criteria, card.criteria, strict=True)
-    )
-
-
-def _criterion_report(criterion: WeightedCriterion, verdict: Verdict, points: float | None) -> CriterionReport:
-    common = {"id": criterion.id, "title": criterion.criterion.title, "weight": criterion.weight, "points": points}
-    if isinstance(verdict, Judged):
-        return CriterionReport(
-            **common,
-            level=verdict.level,
-            status="ok",
-            rationale=verdict.rationale,
-            evidence=verdict.evidence,
-            band=verdict.band,
-            opinions=verdict.opinions,
-        )
-    return CriterionReport(
-        **common, level=None, status=verdict.status, rationale=verdict.reason, opinions=verdict.opinions
-    )
-
-
-def _flag_reports(rubric: Rubric, flags: Sequence[RaisedFlag], caps: Mapping[str, float]) -> tuple[FlagReport, ...]:
-    titles = {f.id: f.flag.title for f in rubric.red_flags}
-    return tuple(FlagReport(id=f.id, title=titles[f.id], evidence=f.evidence, cap=caps[f.id]) for f in flags)
-
-
-def _point_reports(
-    task: JudgeTask, said: Sequence[PointVerdict], *, decided: bool
-) -> tuple[tuple[PointReport, ...], tuple[str, ...]]:
-    status = {p.id: p.status for p in said}
-    passages = {m.point.id: m.passages for m in task.matches.points}
-    reports = tuple(
-        PointReport(
-            id=p.id,
-            text=p.text,
-            status=status.get(p.id, "missing"),
-            passages=tuple(PassageReport(start=x.start, end=x.end, cosine=x.cosine) for x in passages.get(p.id, ())),
-        )
-        for p in task.question.points
-    )
-    unsaid = sum(p.id not in status for p in task.question.points)
-    if unsaid and not decided:
-        return reports, (f"The judge did not say of {unsaid} expert points whether they are made; shown as missing.",)
-    return reports, ()
-
-
-def _withheld(card: ScoreCard) -> tuple[str, ...]:
-    if card.total is not None:
-        return ()
-    return (f"No total: only {card.coverage:.0%} of the weight could be judged.",)

@@ -11,19 +11,20 @@ import json
 import time
 from typing import Any
 
+from coach.evaluation.grade import NoJudge, make_coach
+from coach.evaluation.labels import Labelled, load_labelled
 from coach.judges.endpoint import Endpoint
 from coach.judges.llm import LLMJudge
 from coach.models import Judged, Judgement, JudgeTask
 from coach.pricing import add_usage
-from evals.grade import NoJudge, make_coach
-from evals.labels import Labelled, load_labelled
+from evals import ANSWERS
 
 MODES = {"all": 0, "groups of 3": 3, "each": 1}
 
 
 def pick(count: int) -> tuple[Labelled, ...]:
     """Answers spread over the questions and the scale, the same each time."""
-    rows = load_labelled()
+    rows = load_labelled(ANSWERS)
     return tuple(rows[:: max(1, len(rows) // count)][:count])
 
 

@@ -16,21 +16,33 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, precision_score
 from sklearn.model_selection import GroupKFold
 
-from coach.judges.decision import CLIP, DATA, FEATURE_SCALE, Decision, covered_probability, decide, point_inputs
+from coach.evaluation.grade import GradedRow, NoJudge, grade_with, make_coach
+from coach.evaluation.labels import Labelled, load_labelled
+from coach.evaluation.metrics import agreement
+from coach.fingerprints import digest
+from coach.judges.decision import (
+    CLIP,
+    DATA,
+    FEATURE_SCALE,
+    TRAINED_DIGITS,
+    Decision,
+    covered_probability,
+    decide,
+    point_inputs,
+)
 from coach.judges.features import FEATURES_VERSION, feature_names, model_inputs, point_features
 from coach.models import JudgeTask
-from evals.grade import GradedRow, NoJudge, grade_with, make_coach
-from evals.labels import Labelled, load_labelled
-from evals.metrics import agreement
+from evals import ANSWERS
 
 ALPHA = 1.0
 """Strength of the ridge penalty; 0.5 to 4 made no difference beyond the intervals."""
 FLAG_C = 20.0
-MIN_FLAG_F1 = 0.35
-"""A flag is given to the judge only if it reaches this on inner folds."""
+MIN_FLAG_F1 = 0.3
+MIN_FLAG_PRECISION = 0.55
+"""A flag is given to the judge only if it reaches both on inner folds."""
 FOLDS = 5
 SHRINK = 0.95
 """Share of the labels' spread the levels are stretched to: ridge predictions crowd around the mean."""
@@ -138,8 +150,13 @@ def _held_out(make: Any, inputs: Any, target: Any, groups: Any) -> Any:
 
 
 def _threshold(target: Any, odds: Any) -> float:
-    """Log-odds with the best F1 on held-out rows; infinite where even that is poor."""
-    best = max((float(f1_score(target, odds > t)), float(t)) for t in np.quantile(odds, np.linspace(0.5, 0.995, 60)))
+    """Log-odds with the best F1 on held-out rows among those precise enough; infinite where there is none.
+
+    A flag caps the total, so one raised wrongly costs an honest answer more than one missed.
+    """
+    cuts = np.quantile(odds, np.linspace(0.5, 0.995, 60))
+    precise = [t for t in cuts if precision_score(target, odds > t, zero_division=0) >= MIN_FLAG_PRECISION]
+    best = max(((float(f1_score(target, odds > t)), float(t)) for t in precise), default=(0.0, math.inf))
     return best[1] if best[0] >= MIN_FLAG_F1 else math.inf
 
 
@@ -176,7 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=DATA)
     out = parser.parse_args().out
-    rows = load_labelled()
+    rows = load_labelled(ANSWERS)
     data = build_data(rows)
     decision = train(data, np.arange(len(data.rows)))
     arrays = {name: value for name, value in decision._asdict().items() if name not in {"criteria", "flags", "digest"}}
@@ -193,6 +210,7 @@ def main() -> None:
         "criteria": list(decision.criteria),
         "flags": list(decision.flags),
         "held_out_questions": measure(data, rows),
+        "answers": [digest(r.answer)[:TRAINED_DIGITS] for r in data.rows],
     }
     (out / "offline.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(card["held_out_questions"], indent=1))

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from coach import __version__
-from coach.cli import bank, batch, cache, critique, doctor, questions
+from coach.cli import bank, batch, cache, critique, doctor, evaluate, questions
 from coach.errors import BankError, CoachError
 
 EXIT_BUG = 1
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.command("critique")(critique.critique)
 app.command("batch")(batch.batch)
+app.command("eval")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)
 app.add_typer(questions.app, name="questions")
 app.add_typer(bank.app, name="bank")

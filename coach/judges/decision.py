@@ -7,6 +7,7 @@ a story told afterwards. The weights lie in `data/offline.npz`, what they were t
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parent / "data"
 FEATURE_SCALE = 0.06
 """Weight of a standardised feature beside a vector's component, whose spread is about this."""
+TRAINED_DIGITS = 12
+"""Hex digits of an answer's digest by which the card knows it."""
 CLIP = 4.0
 """Standard deviations at which a feature is cut off: an odd answer must not throw the sum."""
 
@@ -123,3 +126,11 @@ def load_decision(folder: Path = DATA) -> Decision:
     if weights["point_weights"].shape != (len(POINT_FEATURES) + 3,):
         raise CoachError("the offline judge's weights do not fit its point features", hint="Run `make train`.")
     return Decision(criteria=tuple(card["criteria"]), flags=tuple(card["flags"]), digest=digest(raw.hex()), **weights)
+
+
+def trained_on(answers: Sequence[str], folder: Path = DATA) -> bool:
+    """Whether any of these answers was among those the shipped weights were trained on."""
+    from coach.fingerprints import digest
+
+    known = set(json.loads((folder / "offline.json").read_text(encoding="utf-8")).get("answers", ()))
+    return any(digest(a)[:TRAINED_DIGITS] in known for a in answers)

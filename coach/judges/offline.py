@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from coach.fingerprints import digest, digest_of
-from coach.judges.decision import Decision, contributions, covered_probability, decide, load_decision
+from coach.judges.decision import Decision, Scores, contributions, covered_probability, decide, load_decision
 from coach.judges.features import FEATURES_VERSION, model_inputs, point_features, stance_differs
 from coach.judges.lexicon import LEXICON
 from coach.landmarks import model_comes_first
@@ -37,6 +37,9 @@ COVERED, PARTIAL = 0.65, 0.40
 """Probabilities from which a point counts as covered or partly so; see evals/README.md for how often that holds."""
 REJECTED, CLOSE = 0.30, 0.55
 """A point that is improbable although a passage is this close and takes the other stance counts as contradicted."""
+FLAG_TOTAL = 60.0
+"""Estimated total above which no flag of the decision is raised: of the labelled answers with a flag, nine in ten lie below
+55, so a flag on a better one is mostly wrong. Checks of the screen are not bound by it."""
 OFF_TOPIC_CLEAR = 0.5
 """Cosine with the expert answer from which an answer cannot be off topic for this judge, whatever its features."""
 
@@ -85,7 +88,9 @@ class OfflineJudge:
     @property
     def fingerprint(self) -> str:
         """Digest of weights, features and thresholds."""
-        return digest_of([self._decision.digest, FEATURES_VERSION, MIN_WORDS, COVERED, PARTIAL, REJECTED, CLOSE])
+        return digest_of(
+            [self._decision.digest, FEATURES_VERSION, MIN_WORDS, COVERED, PARTIAL, REJECTED, CLOSE, FLAG_TOTAL]
+        )
 
     async def judge(self, task: JudgeTask) -> Judgement:
         """See `Judge.judge`."""
@@ -107,7 +112,7 @@ class OfflineJudge:
         coverage = float(scores.levels[self._decision.criteria.index("expert_coverage")])
         return Judgement(
             verdicts=tuple(_verdict(self._decision, task, c.id, scores.levels) for c in task.rubric.criteria),
-            red_flags=_flags(self._decision, task, scores.log_odds),
+            red_flags=_flags(self._decision, task, scores),
             points=_points(self._decision, task, coverage),
             warnings=(ESTIMATE,),
         )
@@ -161,14 +166,27 @@ def _rationale(criterion: str, task: JudgeTask, value: float, band: tuple[float,
     return f"Estimated {value:.1f}, in four of five such answers {band[0]:g} to {band[1]:g}.{counted}{order}"
 
 
-def _flags(decision: Decision, task: JudgeTask, log_odds: np.ndarray) -> tuple[RaisedFlag, ...]:
+def _flags(decision: Decision, task: JudgeTask, scores: Scores) -> tuple[RaisedFlag, ...]:
+    if _estimated_total(decision, task, scores) > FLAG_TOTAL:
+        return ()
     known = {f.id for f in task.rubric.red_flags}
     raised = []
-    for i, (flag, odds, threshold) in enumerate(zip(decision.flags, log_odds, decision.thresholds, strict=True)):
+    for i, (flag, odds, threshold) in enumerate(zip(decision.flags, scores.log_odds, decision.thresholds, strict=True)):
         if flag not in known or odds < threshold or not _borne_out(flag, task):
             continue
         raised.append(RaisedFlag(id=flag, evidence=_flag_evidence(decision, task, flag, i)))
     return tuple(raised)
+
+
+def _estimated_total(decision: Decision, task: JudgeTask, scores: Scores) -> float:
+    """Total that the unrounded levels stand for, 0..100."""
+    known = [
+        (c.weight, scores.levels[decision.criteria.index(c.id)])
+        for c in task.rubric.criteria
+        if c.id in decision.criteria
+    ]
+    weight = sum(w for w, _ in known)
+    return 100.0 * float(sum(w * level for w, level in known)) / (MAX_LEVEL * weight) if weight else 0.0
 
 
 def _flag_evidence(decision: Decision, task: JudgeTask, flag: str, index: int) -> tuple[Evidence, ...]:

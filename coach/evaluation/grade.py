@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from coach.embed import Embedder, Vectors, default_embedder
+from coach.evaluation.labels import Labelled
 from coach.grading import Coach
 from coach.judges.base import Judge
 from coach.judges.decision import Decision
@@ -17,7 +19,6 @@ from coach.judges.offline import OfflineJudge
 from coach.models import Judgement, JudgeTask
 from coach.report import FeedbackReport, JudgeKind
 from coach.settings import Settings
-from evals.labels import Labelled
 
 
 class GradedRow(NamedTuple):
@@ -59,23 +60,26 @@ class RememberingEmbedder:
         return np.stack([self._known[t] for t in texts])
 
 
-@cache
-def _embedder() -> RememberingEmbedder:
-    return RememberingEmbedder(default_embedder(Settings.from_environment().cache_dir))
-
-
-def make_coach(judge: Judge) -> Coach:
+def make_coach(judge: Judge, settings: Settings | None = None) -> Coach:
     """A coach whose embedder remembers what it has encoded."""
-    return Coach(judge=judge, embedder=_embedder())
+    settings = settings or Settings.from_environment()
+    return Coach(judge=judge, embedder=_embedder(settings.cache_dir), settings=settings)
 
 
-def grade_rows(judge: Judge, rows: Sequence[Labelled]) -> list[GradedRow]:
-    """Grade all rows, in order."""
-    coach = make_coach(judge)
+@cache
+def _embedder(cache_dir: Path) -> RememberingEmbedder:
+    return RememberingEmbedder(default_embedder(cache_dir))
+
+
+def grade_rows(
+    judge: Judge, rows: Sequence[Labelled], settings: Settings | None = None, *, concurrency: int = 2
+) -> list[GradedRow]:
+    """Grade all rows, in order; a row that fails has a failed report."""
+    coach = make_coach(judge, settings)
 
     async def work() -> list[FeedbackReport]:
         wanted = ({"id": r.id, "question_id": r.question_id, "answer": r.answer} for r in rows)
-        return [report async for report in coach.agrade_many(wanted, concurrency=2)]
+        return [report async for report in coach.agrade_many(wanted, concurrency=concurrency)]
 
     return [GradedRow(row, report) for row, report in zip(rows, asyncio.run(work()), strict=True)]
 

@@ -12,7 +12,7 @@ from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall
 from coach.scoring import OVERALL_CUTS
 
 if TYPE_CHECKING:
-    from evals.grade import GradedRow
+    from coach.evaluation.grade import GradedRow
 
 RESAMPLES = 500
 SEED = 7

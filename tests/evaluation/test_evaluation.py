@@ -1,0 +1,181 @@
+"""Evals: pins on the offline judge, figures by hand, runs compared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from builders import report
+from fakes import HashEmbedder, ScriptedJudge
+
+from coach import Coach
+from coach.cli import main
+from coach.errors import BankError, InputError
+from coach.evaluation.compare import compare_runs
+from coach.evaluation.grade import GradedRow
+from coach.evaluation.labels import Labelled, load_labelled
+from coach.evaluation.metrics import agreement, levels_agreement
+from coach.evaluation.pins import Expectation, Pin, check_pins, load_pins
+from coach.models import Evidence, Judged
+from coach.report import CriterionReport, FlagReport
+from coach.settings import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+PINS = load_pins(ROOT / "evals" / "pins.yaml")
+
+
+@pytest.fixture(scope="module")
+def offline(shared_cache: Path) -> Coach:
+    return Coach(judge="offline", settings=Settings(cache_dir=shared_cache))
+
+
+@pytest.mark.parametrize("pin", PINS, ids=lambda pin: pin.name)
+def test_the_offline_judge_keeps_to_its_pins(offline: Coach, pin: Pin) -> None:
+    broken = check_pins([pin], offline)
+    assert not broken, f"expected {pin.expect}, found {broken[0].found}"
+
+
+def test_the_shipped_figures_on_unseen_questions_keep_their_floors() -> None:
+    card = json.loads((ROOT / "coach" / "judges" / "data" / "offline.json").read_text(encoding="utf-8"))
+    held_out = card["held_out_questions"]
+    assert held_out["overall"]["qwk"] >= 0.64
+    assert held_out["total_spearman"] >= 0.66
+    assert max(abs(v) for v in held_out["baselines_spearman"].values()) < 0.2
+
+
+def scripted(level: int) -> Coach:
+    quote = (Evidence(quote="what the feed is for"),)
+    return Coach(
+        judge=ScriptedJudge(lambda id: Judged(criterion_id=id, level=level, evidence=quote)), embedder=HashEmbedder()
+    )
+
+
+ANSWER = "I ask what the feed is for, whom it serves, and what it may cost, before any model."
+
+
+@pytest.mark.parametrize(
+    ("expect", "level", "found"),
+    [
+        (Expectation(overall_at_least=4), 1, "overall 2"),
+        (Expectation(overall_at_most=2), 4, "overall 5"),
+        (Expectation(total_at_most=10), 4, "total 100.0"),
+        (Expectation(flags=("hype",)), 4, "flags []"),
+        (Expectation(judged_by="screen"), 4, "judged by llm"),
+        (Expectation(no_total=True), 4, "total 100.0"),
+        (Expectation(overall_at_least=4, no_flags=("hype",)), 4, ""),
+    ],
+)
+def test_a_broken_pin_is_told_with_what_was_found(expect: Expectation, level: int, found: str) -> None:
+    pin = Pin(name="p", question_id="q01", answer=ANSWER, expect=expect)
+    assert "".join(b.found for b in check_pins([pin], scripted(level))) == found
+
+
+def test_a_pin_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(
+        "pins: [{name: a, question_id: q01, answer: b, expect: {overall: 3}}]", encoding="utf-8"
+    )
+    with pytest.raises(BankError):
+        load_pins(tmp_path / "p.yaml")
+
+
+def graded(
+    id: str, level: int, labelled: int, *, flags: tuple[str, ...] = (), labels: tuple[str, ...] = ()
+) -> GradedRow:
+    criterion = CriterionReport(id="bias", level=level, status="ok", weight=100, points=25.0 * level, rationale="")
+    made = report(
+        id=id,
+        criteria=(criterion,),
+        overall=level + 1,
+        total=25.0 * level,
+        red_flags=tuple(FlagReport(id=f, cap=10) for f in flags),
+        points=(),
+    )
+    label = Labelled(
+        id, "q01", "answer " * (level + 1), labelled + 1, {"bias": labelled}, frozenset(labels), frozenset(), None
+    )
+    return GradedRow(label, made)
+
+
+def test_agreement_of_levels_is_that_of_the_textbook() -> None:
+    import numpy as np
+
+    told = levels_agreement(np.array([0, 1, 2, 3]), np.array([0, 1, 2, 4]))
+    assert (told["exact"], told["within_one"], told["bias"]) == (0.75, 1.0, -0.25)
+    # By hand: squared distances seen 0+0+0+1 over 4 pairs; by chance 56 over all 16 pairs.
+    assert told["qwk"] == pytest.approx(1 - (1 / 4) / (56 / 16), abs=1e-3)
+
+
+def test_counts_flags_and_criteria_are_told() -> None:
+    rows = [
+        graded("a", 0, 0, flags=("hype",), labels=("hype",)),
+        graded("b", 2, 2, flags=("hype",)),
+        graded("c", 4, 3, labels=("gaming",)),
+        *(graded(f"d{n}", n % 5, n % 5) for n in range(40)),
+    ]
+    told = agreement(rows)
+    assert (told["judged"], told["abstained"], told["failed"]) == (43, 0, 0)
+    assert told["red_flags"]["micro_f1"] == 0.5
+    assert told["red_flags"]["hype"] == {"labelled": 1, "raised": 2, "right": 1}
+    assert told["criteria"]["bias"]["within_one"] == 1.0
+
+
+def run_of(*levels: int, flag: bool = False) -> dict[str, object]:
+    rows = [
+        {"id": str(n), "overall": v, "levels": {"bias": v}, "red_flags": ["hype"] if flag else []}
+        for n, v in enumerate(levels)
+    ]
+    return {"rows": rows}
+
+
+def test_a_shift_of_every_answer_is_beyond_noise() -> None:
+    changes = {c.what: c for c in compare_runs(run_of(*[2] * 20), run_of(*[3] * 20))}
+    assert changes["bias"].beyond_noise
+
+
+def test_one_answer_of_twenty_is_noise() -> None:
+    changes = compare_runs(run_of(*[2] * 20), run_of(*[2] * 19, 3))
+    assert not any(c.beyond_noise for c in changes)
+
+
+def test_a_flag_that_comes_up_everywhere_is_beyond_noise() -> None:
+    changes = {c.what: c for c in compare_runs(run_of(*[2] * 20), run_of(*[2] * 20, flag=True))}
+    assert changes["hype"].beyond_noise
+
+
+def test_runs_over_other_answers_cannot_be_compared() -> None:
+    with pytest.raises(InputError, match="share no answer"):
+        compare_runs({"rows": []}, run_of(1))
+
+
+def test_all_labelled_answers_are_read() -> None:
+    assert len(load_labelled(ROOT / "evals" / "answers")) == 600
+
+
+def test_a_line_that_is_no_label_is_told(tmp_path: Path) -> None:
+    (tmp_path / "l.jsonl").write_text('{"id": "a"}\n', encoding="utf-8")
+    with pytest.raises(InputError, match="line 1"):
+        load_labelled(tmp_path / "l.jsonl")
+
+
+def test_the_command_measures_writes_and_compares(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    wanted = ["eval", "--set", str(ROOT / "evals" / "answers" / "part-2.jsonl"), "--judge", "offline", "--limit", "12"]
+    assert main([*wanted, "--out", str(first)]) == 0
+    out, err = capsys.readouterr()
+    assert "overall" in out
+    assert "these figures flatter it" in err
+    assert main([*wanted, "--out", str(second)]) == 0
+    assert main(["eval", "--compare", str(first), str(second)]) == 0
+
+
+def test_a_broken_pin_ends_with_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(
+        f"pins: [{{name: never, question_id: q01, answer: {ANSWER!r}, expect: {{flags: [hype]}}}}]", encoding="utf-8"
+    )
+    assert main(["eval", "--pins", str(tmp_path / "p.yaml"), "--judge", "offline"]) == 1
+    assert "BROKEN  never" in capsys.readouterr().out
+
+
+def test_nothing_to_measure_is_bad_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval"]) == 2
