@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 
 CRITERIA = ("product_framing", "tradeoffs", "long_term_metrics", "systems_thinking", "expert_coverage", "communication")
 QUOTE = "The objective is click-through rate"
@@ -12,9 +13,9 @@ SPOILT_EVERY = 4
 """With `spoilt`, every fourth reply is cut in the middle."""
 
 
-def reply(*, spoilt: bool) -> bytes:
-    """A whole HTTP response; its verdicts are written by hand."""
-    entries = [{"id": i, "quotes": [QUOTE], "reasoning": "Written by hand.", "level": 1} for i in CRITERIA]
+def reply(criteria: Sequence[str], *, spoilt: bool) -> bytes:
+    """A whole HTTP response with verdicts on what was asked for; they are written by hand."""
+    entries = [{"id": i, "quotes": [QUOTE], "reasoning": "Written by hand.", "level": 1} for i in criteria]
     text = json.dumps({"criteria": entries, "points": [], "red_flags": []})
     message = {"role": "assistant", "content": text[: len(text) // 2] if spoilt else text}
     body = json.dumps(
@@ -31,9 +32,15 @@ def reply(*, spoilt: bool) -> bytes:
     return head.encode() + body
 
 
+def asked_for(body: bytes) -> Sequence[str]:
+    """The criteria a request asks for, by its schema."""
+    schema = json.loads(body)["response_format"]["json_schema"]["schema"]
+    return tuple(schema["properties"]["criteria"]["items"]["properties"]["id"]["enum"])
+
+
 async def serve(latency: float, *, spoilt: bool) -> None:
     """Answer for ever."""
-    whole, broken = reply(spoilt=False), reply(spoilt=True)
+    whole = reply(CRITERIA, spoilt=False)
     served = 0
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -42,10 +49,11 @@ async def serve(latency: float, *, spoilt: bool) -> None:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
                 length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
-                await reader.readexactly(length)
+                body = await reader.readexactly(length)
                 await asyncio.sleep(latency)
                 served += 1
-                writer.write(broken if spoilt and served % SPOILT_EVERY == 0 else whole)
+                cut = served % SPOILT_EVERY == 0
+                writer.write(reply(asked_for(body), spoilt=cut) if spoilt else whole)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 

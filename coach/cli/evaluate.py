@@ -83,10 +83,10 @@ def _told(run: dict[str, Any]) -> str:
     lines = [f"{figures['judged']} judged, {figures['abstained']} without a total, {figures['failed']} failed"]
     lines.append(f"{'':<20}{'n':>5}{'QWK':>8}{'Spearman':>10}{'exact':>8}{'in one':>8}{'bias':>8}")
     for name, found in (("overall", figures["overall"]), *figures["criteria"].items()):
-        lines.append(
-            f"{name:<20}{found['n']:>5}{found['qwk']:>8.2f}{found['spearman']:>10.2f}{found['exact']:>8.2f}"
-            f"{found['within_one']:>8.2f}{found['bias']:>+8.2f}"
-        )
+        shown = [found[k] for k in ("qwk", "spearman", "exact", "within_one", "bias")]
+        widths = (8, 10, 8, 8, 8)
+        cells = ("-".rjust(w) if v is None else f"{v:>{w}.2f}" for v, w in zip(shown, widths, strict=True))
+        lines.append(f"{name:<20}{found['n']:>5}{''.join(cells)}")
     flags = figures["red_flags"]
     lines.append(
         f"red flags: micro-F1 {flags['micro_f1']:.2f}, precision {flags['micro_precision']:.2f}, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +30,13 @@ def levels_agreement(found: Any, labelled: Any, *, interval: bool = False) -> di
     told: dict[str, Any] = {
         "n": len(found),
         "qwk": _qwk(found, labelled),
-        "spearman": float(spearmanr(found, labelled).statistic),
+        "spearman": _spearman(found, labelled),
         "exact": float(np.mean(found == labelled)),
         "within_one": float(np.mean(np.abs(found - labelled) <= 1)),
         "bias": float(np.mean(found - labelled)),
     }
     if interval:
-        for name, statistic in (("qwk", _qwk), ("spearman", lambda a, b: float(spearmanr(a, b).statistic))):
+        for name, statistic in (("qwk", _qwk), ("spearman", _spearman)):
             drawn = bootstrap(
                 (found, labelled),
                 statistic,
@@ -46,11 +47,28 @@ def levels_agreement(found: Any, labelled: Any, *, interval: bool = False) -> di
                 rng=SEED,
             ).confidence_interval
             told[f"{name}_95"] = [round(float(drawn.low), 3), round(float(drawn.high), 3)]
-    return {k: round(v, 3) if isinstance(v, float) else v for k, v in told.items()}
+    return {k: _told(v) for k, v in told.items()}
+
+
+def _told(value: Any) -> Any:
+    """Rounded; None instead of NaN, which JSON does not have."""
+    if not isinstance(value, float):
+        return value
+    return None if math.isnan(value) else round(value, 3)
 
 
 def _qwk(found: Any, labelled: Any) -> float:
+    """NaN where one value is all there is: agreement beyond chance is not defined then."""
+    if len(set(found)) < 2 or len(set(labelled)) < 2:
+        return math.nan
     return float(cohen_kappa_score(labelled.astype(int), found.astype(int), weights="quadratic"))
+
+
+def _spearman(found: Any, labelled: Any) -> float:
+    """NaN where one side does not vary."""
+    if len(set(found)) < 2 or len(set(labelled)) < 2:
+        return math.nan
+    return float(spearmanr(found, labelled).statistic)
 
 
 def agreement(rows: Sequence[GradedRow], probabilities: Any = None, covered: Any = None) -> dict[str, Any]:
@@ -64,7 +82,7 @@ def agreement(rows: Sequence[GradedRow], probabilities: Any = None, covered: Any
         "abstained": len(open_rows),
         "failed": len(failed),
         "overall": levels_agreement(np.array([r.report.overall for r in judged]), labelled, interval=True),
-        "total_spearman": round(float(spearmanr([r.report.total for r in judged], labelled).statistic), 3),
+        "total_spearman": _told(_spearman(np.array([r.report.total for r in judged]), labelled)),
         "criteria": _criteria(rows),
         "red_flags": _flags(judged),
         "baselines_spearman": _baselines(rows),
@@ -117,8 +135,8 @@ def _baselines(rows: Sequence[GradedRow]) -> dict[str, float]:
         float(np.mean([p.passages[0].cosine if p.passages else 0.0 for p in r.report.points] or [0.0])) for r in rows
     ]
     return {
-        "length": round(float(spearmanr(length, labelled).statistic), 3),
-        "cosine_coverage": round(float(spearmanr(cosine, labelled).statistic), 3),
+        "length": _told(_spearman(np.array(length), np.array(labelled))),
+        "cosine_coverage": _told(_spearman(np.array(cosine), np.array(labelled))),
     }
 
 

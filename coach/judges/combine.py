@@ -8,6 +8,7 @@ from functools import reduce
 from statistics import median_low
 from typing import NamedTuple
 
+from coach.evidence import locate
 from coach.models import Abstained, Judged, Judgement, JudgeTask, Opinion, PointVerdict, RaisedFlag, Usage, Verdict
 from coach.pricing import add_usage
 
@@ -31,7 +32,7 @@ def combine(task: JudgeTask, parts: Sequence[Named], *, show_opinions: bool) -> 
         show_opinions: keep each judge's level with its name.
     """
     return Judgement(
-        verdicts=tuple(_verdict(c.id, parts, show_opinions) for c in task.rubric.criteria),
+        verdicts=tuple(_verdict(c.id, parts, show_opinions, task.answer) for c in task.rubric.criteria),
         red_flags=_flags(parts),
         points=_points(parts),
         usage=reduce(add_usage, (p.judgement.usage for p in parts), Usage()),
@@ -39,7 +40,12 @@ def combine(task: JudgeTask, parts: Sequence[Named], *, show_opinions: bool) -> 
     )
 
 
-def _verdict(id: str, parts: Sequence[Named], show_opinions: bool) -> Verdict:
+def _grounded(verdict: Judged, answer: str) -> bool:
+    """Whether a quote of it stands in the answer: of judgements that agree, one that can show its words speaks for all."""
+    return any(locate(e.quote, answer) for e in verdict.evidence)
+
+
+def _verdict(id: str, parts: Sequence[Named], show_opinions: bool, answer: str) -> Verdict:
     given = [(p.judge, next(v for v in p.judgement.verdicts if v.criterion_id == id)) for p in parts]
     judged = [v for _, v in given if isinstance(v, Judged)]
     opinions = tuple(Opinion(judge=n, level=v.level if isinstance(v, Judged) else None) for n, v in given)
@@ -49,7 +55,7 @@ def _verdict(id: str, parts: Sequence[Named], show_opinions: bool) -> Verdict:
         return gap.model_copy(update=shown)
     levels = [v.level for v in judged]
     middle = median_low(levels)
-    chosen = next(v for v in judged if v.level == middle)
+    chosen = max((v for v in judged if v.level == middle), key=lambda v: _grounded(v, answer))
     return chosen.model_copy(update={"band": _band(judged, levels), **shown})
 
 

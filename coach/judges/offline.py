@@ -12,6 +12,7 @@ import numpy as np
 from coach.fingerprints import digest, digest_of
 from coach.judges.decision import Decision, Scores, contributions, covered_probability, decide, load_decision
 from coach.judges.features import FEATURES_VERSION, model_inputs, point_features, stance_differs
+from coach.judges.flag_patterns import flags_by_wording
 from coach.judges.lexicon import LEXICON
 from coach.landmarks import model_comes_first
 from coach.lexical import words
@@ -37,9 +38,11 @@ COVERED, PARTIAL = 0.65, 0.40
 """Probabilities from which a point counts as covered or partly so; see evals/README.md for how often that holds."""
 REJECTED, CLOSE = 0.30, 0.55
 """A point that is improbable although a passage is this close and takes the other stance counts as contradicted."""
-FLAG_TOTAL = 60.0
-"""Estimated total above which no flag of the decision is raised: of the labelled answers with a flag, nine in ten lie below
-55, so a flag on a better one is mostly wrong. Checks of the screen are not bound by it."""
+FLAG_TOTAL = 45.0
+"""Estimated total above which no flag is raised: by their labels, nine in ten answers with a flag lie below it, for ten of
+the thirteen flags, so a flag on a better answer is mostly wrong. Checks of the screen are not bound by it."""
+UNFRAMED = 0.5
+"""Estimated level of product framing below which an answer that opens with a technique counts as model-first."""
 OFF_TOPIC_CLEAR = 0.5
 """Cosine with the expert answer from which an answer cannot be off topic for this judge, whatever its features."""
 
@@ -167,15 +170,28 @@ def _rationale(criterion: str, task: JudgeTask, value: float, band: tuple[float,
 
 
 def _flags(decision: Decision, task: JudgeTask, scores: Scores) -> tuple[RaisedFlag, ...]:
+    """Flags the decision is sure of, and those the wording shows; none on an answer that is estimated to be good."""
     if _estimated_total(decision, task, scores) > FLAG_TOTAL:
         return ()
-    known = {f.id for f in task.rubric.red_flags}
-    raised = []
-    for i, (flag, odds, threshold) in enumerate(zip(decision.flags, scores.log_odds, decision.thresholds, strict=True)):
-        if flag not in known or odds < threshold or not _borne_out(flag, task):
-            continue
-        raised.append(RaisedFlag(id=flag, evidence=_flag_evidence(decision, task, flag, i)))
-    return tuple(raised)
+    raised = {
+        flag: _flag_evidence(decision, task, flag, i)
+        for i, (flag, odds, least) in enumerate(zip(decision.flags, scores.log_odds, decision.thresholds, strict=True))
+        if odds >= least and _borne_out(flag, task)
+    }
+    for flag, span in flags_by_wording(task.segments).items():
+        quote = Evidence(quote=task.answer[span.start : span.end], start=span.start, end=span.end)
+        raised.setdefault(flag, (quote,))
+    if _opens_with_model(decision, task, scores):
+        raised.setdefault("model_first", _flag_evidence(decision, task, "model_first", 0))
+    return tuple(RaisedFlag(id=f.id, evidence=raised[f.id]) for f in task.rubric.red_flags if f.id in raised)
+
+
+def _opens_with_model(decision: Decision, task: JudgeTask, scores: Scores) -> bool:
+    """A technique in the very first segment, and hardly any framing estimated for the whole."""
+    technique = task.matches.landmarks.model
+    framing = scores.levels[decision.criteria.index("product_framing")]
+    opens = technique is not None and technique.start < task.segments[0].end
+    return bool(opens and model_comes_first(task.matches.landmarks) and framing < UNFRAMED)
 
 
 def _estimated_total(decision: Decision, task: JudgeTask, scores: Scores) -> float:

@@ -99,6 +99,13 @@ def test_of_two_statuses_the_more_cautious_counts() -> None:
     assert merged(*sides).points[0].status == "missing"
 
 
+def test_of_judgements_that_agree_one_with_real_words_speaks_for_all() -> None:
+    sides = (judged("bias", 3, "words nobody wrote"), judged("bias", 3, "what the feed is for"))
+    found = merged(*(part(v, judged("variance", 1, "x")) for v in sides)).verdicts[0]
+    assert isinstance(found, Judged)
+    assert found.evidence[0].quote == "what the feed is for"
+
+
 def test_each_judges_level_is_shown_where_asked() -> None:
     found = merged(*(part(judged("bias", b), judged("variance", 1)) for b in (1, 3)), show=True)
     assert [(o.judge, o.level) for o in found.verdicts[0].opinions] == [("j1", 1), ("j2", 3)]
