@@ -40,3 +40,15 @@ def test_the_library_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     monkeypatch.chdir(Path(__file__).parent.parent)
     exec(compile(block, "README.md", "exec"), {})
     assert float(capsys.readouterr().out.split()[0]) <= 40
+
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted(
+    p.stem for f in ("", "judges") for p in (ROOT / "coach" / f).glob("*.py") if not p.stem.startswith("__")
+)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_map_names_every_module(module: str) -> None:
+    told = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert f"`{module}`" in told or f"{module}.py" in told
