@@ -403,3 +403,7 @@ def test_any_bytes_give_a_reply_or_one_of_our_errors() -> None:
             asyncio.run(once())
 
         probe()
+
+
+def test_reasoning_tokens_are_counted() -> None:
+    assert run([said("{}", completion_tokens_details={"reasoning_tokens": 15})])[0].usage.reasoning_tokens == 15
