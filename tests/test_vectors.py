@@ -33,6 +33,16 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, damage: bytes) -> None:
     assert len(embedder.calls) == 2
 
 
+def test_a_file_under_another_texts_name_is_made_anew(tmp_path: Path) -> None:
+    embedder = HashEmbedder()
+    cached_encode(embedder, ["goal"], tmp_path)
+    (first,) = (tmp_path / "vectors").iterdir()
+    good = cached_encode(embedder, ["model"], tmp_path)
+    (second,) = set((tmp_path / "vectors").iterdir()) - {first}
+    second.write_bytes(first.read_bytes())
+    assert np.array_equal(cached_encode(embedder, ["model"], tmp_path), good)
+
+
 def test_vectors_of_another_embedder_are_never_taken(tmp_path: Path) -> None:
     first, second = HashEmbedder(), HashEmbedder()
     second.name = "other"
