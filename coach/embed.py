@@ -23,7 +23,6 @@ from coach.weights import (
 )
 
 if TYPE_CHECKING:
-    import onnxruntime
     import tokenizers
 
 BATCH_TOKENS = 2048
