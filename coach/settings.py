@@ -42,6 +42,7 @@ class Settings(Frozen):
     )
     price_file: Path | None = Field(default=None, description="prices that override the shipped table")
     replay_file: Path | None = Field(default=None, description="recorded replies for the judge `replay`")
+    record_file: Path | None = Field(default=None, description="where an LLM judge's replies are written down")
     timeout: float = Field(default=120.0, gt=0, description="seconds one call to the judge may take")
     tries: int = Field(default=4, ge=1, le=20, description="HTTP requests one call may cost before it is given up")
     repair_calls: int = Field(default=2, ge=0, le=10, description="calls beyond the first that one answer may cost")

@@ -35,11 +35,11 @@ app = typer.Typer(
 )
 app.command("critique")(critique.critique)
 app.command("batch")(batch.batch)
-app.command("eval")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)
 app.add_typer(questions.app, name="questions")
 app.add_typer(bank.app, name="bank")
 app.add_typer(cache.app, name="cache")
+app.add_typer(evaluate.app, name="eval")
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest, bootstrap
 
 from coach.errors import InputError
+from coach.evaluation.intervals import ALPHA, adjusted, mcnemar_p, mean_interval, sign_flip_p
 
-RESAMPLES = 2000
-SEED = 7
-ALPHA = 0.05
-"""Beyond this probability a change counts as noise."""
+CORRECTION = (
+    "Beyond noise: probability below 0.05 after Benjamini and Hochberg's correction for the number of things compared. "
+    "Levels: exact sign flips by question; flags and open answers: exact McNemar. Intervals: 95%, bootstrap by question."
+)
 
 
 class Change(NamedTuple):
-    """One thing that was compared."""
+    """One thing that was compared, over the pairs where both runs have it."""
 
     what: str
+    n: int
     before: float
     after: float
-    low: float
-    high: float
-    """95% interval of after - before, or the p-value twice for flags."""
+    low: float | None
+    """95% interval of after - before; None for too few answers."""
+    high: float | None
+    probability: float
+    """Of a change this large by chance, after correction."""
     beyond_noise: bool
+    split: tuple[int, int] | None = None
+    """Of a flag: answers that gained it, and that lost it."""
+
+    @property
+    def difference(self) -> float:
+        """After less before."""
+        return self.after - self.before
+
+
+class _Paired(NamedTuple):
+    what: str
+    before: Any
+    after: Any
+    groups: list[str]
+    binary: bool
 
 
 def compare_runs(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
-    """Mean level of every criterion, mean hiring signal (bootstrap over answers) and each red flag (exact McNemar).
+    """Hiring signal, total, distance from the label, every criterion, every red flag, and what stayed open.
 
     Args:
         before: a run as `coach eval --out` wrote it.
@@ -44,29 +62,59 @@ def compare_runs(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[C
     if not shared:
         raise InputError("the two runs share no answer", hint="Compare runs over the same set.")
     pairs = [(first[id], second[id]) for id in shared]
-    changes = [_levels("hiring signal", [(a["overall"], b["overall"]) for a, b in pairs])]
-    for criterion in sorted({c for a, b in pairs for c in (*a["levels"], *b["levels"])}):
-        changes.append(_levels(criterion, [(a["levels"].get(criterion), b["levels"].get(criterion)) for a, b in pairs]))
-    for flag in sorted({f for a, b in pairs for f in (*a["red_flags"], *b["red_flags"])}):
-        changes.append(_flag(flag, [(flag in a["red_flags"], flag in b["red_flags"]) for a, b in pairs]))
-    return tuple(c for c in changes if c is not None)
+    compared = [p for p in _paired(pairs) if len(p.groups) > 1]
+    probabilities = adjusted([_probability(p) for p in compared])
+    return tuple(_change(p, q) for p, q in zip(compared, probabilities, strict=True))
 
 
-def _levels(what: str, pairs: list[tuple[int | None, int | None]]) -> Change | None:
-    known = np.array([(a, b) for a, b in pairs if a is not None and b is not None], dtype=float)
-    if len(known) < 2:
+def _paired(pairs: list[tuple[Any, Any]]) -> list[_Paired]:
+    criteria = sorted({c for a, b in pairs for c in (*a["levels"], *b["levels"])})
+    flags = sorted({f for a, b in pairs for f in (*a["red_flags"], *b["red_flags"])})
+    values: list[tuple[str, Callable[[Any], Any], bool]] = [
+        ("hiring signal", lambda r: r["overall"], False),
+        ("total", lambda r: r.get("total"), False),
+        ("off the label by", _off_label, False),
+        *((c, lambda r, c=c: r["levels"].get(c), False) for c in criteria),
+        *((f, lambda r, f=f: f in r["red_flags"], True) for f in flags),
+        ("without a total", lambda r: r["overall"] is None, True),
+    ]
+    return [_pair(what, of, pairs, binary=binary) for what, of, binary in values]
+
+
+def _off_label(row: Mapping[str, Any]) -> int | None:
+    if row.get("labelled") is None or row["overall"] is None:
         return None
-    difference = known[:, 1] - known[:, 0]
-    if (difference == difference[0]).all():
-        low = high = float(difference[0])
-    else:
-        found = bootstrap((difference,), np.mean, n_resamples=RESAMPLES, rng=SEED, method="percentile")
-        low, high = float(found.confidence_interval.low), float(found.confidence_interval.high)
-    return Change(what, float(known[:, 0].mean()), float(known[:, 1].mean()), low, high, low > 0 or high < 0)
+    return abs(int(row["overall"]) - int(row["labelled"]))
 
 
-def _flag(what: str, pairs: list[tuple[bool, bool]]) -> Change:
-    gained, lost = sum(b and not a for a, b in pairs), sum(a and not b for a, b in pairs)
-    p = float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
-    share = [sum(side) / len(pairs) for side in zip(*pairs, strict=True)]
-    return Change(what, share[0], share[1], p, p, p < ALPHA)
+def _pair(what: str, of: Callable[[Any], Any], pairs: list[tuple[Any, Any]], *, binary: bool) -> _Paired:
+    known = [(of(a), of(b), _group(a)) for a, b in pairs if of(a) is not None and of(b) is not None]
+    sides = np.array([k[:2] for k in known], dtype=float).reshape(len(known), 2)
+    return _Paired(what, sides[:, 0], sides[:, 1], [k[2] for k in known], binary)
+
+
+def _group(row: Mapping[str, Any]) -> str:
+    return str(row.get("group") or row.get("question_id") or row["id"])
+
+
+def _split(pair: _Paired) -> tuple[int, int]:
+    return int((pair.after > pair.before).sum()), int((pair.after < pair.before).sum())
+
+
+def _probability(pair: _Paired) -> float:
+    return mcnemar_p(*_split(pair)) if pair.binary else sign_flip_p(pair.after - pair.before, pair.groups)
+
+
+def _change(pair: _Paired, probability: float) -> Change:
+    interval = mean_interval(pair.after - pair.before, pair.groups)
+    return Change(
+        what=pair.what,
+        n=len(pair.groups),
+        before=float(pair.before.mean()),
+        after=float(pair.after.mean()),
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        probability=probability,
+        beyond_noise=probability < ALPHA,
+        split=_split(pair) if pair.binary else None,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,7 +63,7 @@ class RememberingEmbedder:
 def make_coach(judge: Judge, settings: Settings | None = None) -> Coach:
     """A coach whose embedder remembers what it has encoded."""
     settings = settings or Settings.from_environment()
-    return Coach(judge=judge, embedder=_embedder(settings.cache_dir), settings=settings)
+    return Coach(bank=settings.bank, judge=judge, embedder=_embedder(settings.cache_dir), settings=settings)
 
 
 @cache
@@ -75,13 +75,25 @@ def grade_rows(
     judge: Judge, rows: Sequence[Labelled], settings: Settings | None = None, *, concurrency: int = 2
 ) -> list[GradedRow]:
     """Grade all rows, in order; a row that fails has a failed report."""
-    coach = make_coach(judge, settings)
+    reports = grade_all(make_coach(judge, settings), [r.row for r in rows], concurrency=concurrency)
+    return [GradedRow(row, report) for row, report in zip(rows, reports, strict=True)]
+
+
+def grade_all(coach: Coach, rows: Sequence[Mapping[str, object]], *, concurrency: int = 8) -> list[FeedbackReport]:
+    """Grade rows as a batch would, in order, and close the judge; what cannot be graded has a failed report."""
 
     async def work() -> list[FeedbackReport]:
-        wanted = ({"id": r.id, "question_id": r.question_id, "answer": r.answer} for r in rows)
-        return [report async for report in coach.agrade_many(wanted, concurrency=concurrency)]
+        try:
+            return await agrade_all(coach, rows, concurrency=concurrency)
+        finally:
+            await coach.aclose()
 
-    return [GradedRow(row, report) for row, report in zip(rows, asyncio.run(work()), strict=True)]
+    return asyncio.run(work())
+
+
+async def agrade_all(coach: Coach, rows: Sequence[Mapping[str, object]], *, concurrency: int) -> list[FeedbackReport]:
+    """The same in a running loop; the judge stays open."""
+    return [report async for report in coach.agrade_many(rows, concurrency=concurrency)]
 
 
 def grade_with(decision: Decision, rows: Sequence[Labelled]) -> list[GradedRow]:

@@ -1,11 +1,16 @@
-"""The labelled answers."""
+"""The labelled answers.
+
+{"id": "d01-1", "question_id": "q01", "answer": "…", "overall": 3, "criteria": {"tradeoffs": 1, …}, "red_flags": […]}
+A row may bring `question`, `reference` and `topic` in place of `question_id`; such a question is in no bank.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from coach.errors import InputError
 
@@ -15,6 +20,7 @@ class Labelled(NamedTuple):
 
     id: str
     question_id: str
+    """Empty where the question is brought along."""
     answer: str
     overall: int
     criteria: dict[str, int | None]
@@ -22,6 +28,27 @@ class Labelled(NamedTuple):
     covered: frozenset[int]
     """1-based positions of the expert points the answer makes."""
     twin_of: str | None
+    question: str = ""
+    reference: str = ""
+    topic: str = ""
+    """Names a question that is brought along."""
+    kind: str = ""
+    """What sort of answer it is: the row's own word, else the name of its file."""
+
+    @property
+    def group(self) -> str:
+        """What answers to the same question share."""
+        return self.question_id or self.topic or self.question
+
+    @property
+    def row(self) -> dict[str, str]:
+        """The answer as a row of a batch."""
+        asked = (
+            {"question_id": self.question_id}
+            if self.question_id
+            else {"question": self.question, "reference": self.reference}
+        )
+        return {"id": self.id, "answer": self.answer, **asked}
 
 
 def load_labelled(path: Path) -> tuple[Labelled, ...]:
@@ -39,6 +66,35 @@ def load_labelled(path: Path) -> tuple[Labelled, ...]:
     return tuple(rows)
 
 
+def spread(rows: tuple[Labelled, ...], limit: int | None) -> tuple[Labelled, ...]:
+    """At most `limit` rows in their order, as evenly over the questions as can be, the same each time.
+
+    Within a question they are taken at even distances, from another start for each question, so that files and kinds of
+    answer mix.
+    """
+    if not limit or limit >= len(rows):
+        return rows
+    by_group: dict[str, list[int]] = {}
+    for position, row in enumerate(rows):
+        by_group.setdefault(row.group, []).append(position)
+    turned = [_from(at, number) for number, at in enumerate(by_group.values())]
+    rounds = zip_longest(*(_even(at) for at in turned))
+    in_turn = [position for one in rounds for position in one if position is not None]
+    return tuple(rows[i] for i in sorted(in_turn[:limit]))
+
+
+def _from(positions: list[int], start: int) -> list[int]:
+    start %= len(positions)
+    return positions[start:] + positions[:start]
+
+
+def _even(positions: list[int]) -> list[int]:
+    """All positions, far ones first: halves, then quarters, and so on."""
+    size = len(positions)
+    wanted = [0] + [size * odd // (1 << k) for k in range(1, size.bit_length() + 1) for odd in range(1, 1 << k, 2)]
+    return [positions[i] for i in dict.fromkeys([*wanted, *range(size)])]
+
+
 def _read(path: Path) -> Iterator[Labelled]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -46,18 +102,26 @@ def _read(path: Path) -> Iterator[Labelled]:
         raise InputError(f"{path} cannot be read: {error}", hint="Check --set.") from None
     for number, line in enumerate(lines, start=1):
         try:
-            row = json.loads(line)
-            yield Labelled(
-                id=str(row["id"]),
-                question_id=str(row["question_id"]),
-                answer=str(row["answer"]),
-                overall=int(row["overall"]),
-                criteria=dict(row["criteria"]),
-                red_flags=frozenset(row.get("red_flags", ())),
-                covered=frozenset(row.get("covered", ())),
-                twin_of=row.get("twin_of"),
-            )
-        except (ValueError, KeyError, TypeError) as error:
+            yield _labelled(json.loads(line), path.stem)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{path} line {number} is no labelled answer: {error!r}", hint="See evals/README.md."
             ) from None
+
+
+def _labelled(row: dict[str, Any], file: str) -> Labelled:
+    in_bank = bool(row.get("question_id"))
+    return Labelled(
+        id=str(row["id"]),
+        question_id=str(row["question_id"]) if in_bank else "",
+        answer=str(row["answer"]),
+        overall=int(row["overall"]),
+        criteria=dict(row.get("criteria", {})),
+        red_flags=frozenset(row.get("red_flags", ())),
+        covered=frozenset(row.get("covered", ())),
+        twin_of=row.get("twin_of"),
+        question="" if in_bank else str(row["question"]),
+        reference="" if in_bank else str(row["reference"]),
+        topic=str(row.get("topic") or ""),
+        kind=str(row.get("kind") or file),
+    )

@@ -3,51 +3,54 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import bootstrap, spearmanr
-from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall_score, roc_auc_score
+from scipy.stats import spearmanr
+from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support, roc_auc_score
 
+from coach.evaluation.intervals import Interval, bootstrap_interval, rate_interval
 from coach.scoring import OVERALL_CUTS
 
 if TYPE_CHECKING:
     from coach.evaluation.grade import GradedRow
 
-RESAMPLES = 500
-SEED = 7
+STATISTICS = ("qwk", "spearman", "exact", "within_one", "bias")
 
 
-def levels_agreement(found: Any, labelled: Any, *, interval: bool = False) -> dict[str, Any]:
+def levels_agreement(found: Any, labelled: Any, *, groups: Sequence[Hashable] | None = None) -> dict[str, Any]:
     """Quadratic weighted kappa, Spearman, exact, within one, bias (above 0: lenient), for whole numbers.
 
     Args:
         found: shape (n,), the judge's.
         labelled: shape (n,).
-        interval: add 95% bootstrap intervals over answers.
+        groups: question of each answer; adds a 95% bootstrap interval over questions to every figure, as `NAME_95`.
+
+    Returns:
+        None in place of a figure that is not defined: of nothing, or where one side does not vary.
     """
-    told: dict[str, Any] = {
-        "n": len(found),
+    found, labelled = np.asarray(found, dtype=float), np.asarray(labelled, dtype=float)
+    told: dict[str, Any] = {"n": len(found)}
+    if not len(found):
+        return told | dict.fromkeys(STATISTICS)
+    told |= {
         "qwk": _qwk(found, labelled),
         "spearman": _spearman(found, labelled),
-        "exact": float(np.mean(found == labelled)),
-        "within_one": float(np.mean(np.abs(found - labelled) <= 1)),
-        "bias": float(np.mean(found - labelled)),
+        "exact": _exact(found, labelled),
+        "within_one": _within_one(found, labelled),
+        "bias": _bias(found, labelled),
     }
-    if interval:
-        for name, statistic in (("qwk", _qwk), ("spearman", _spearman)):
-            drawn = bootstrap(
-                (found, labelled),
-                statistic,
-                paired=True,
-                vectorized=False,
-                n_resamples=RESAMPLES,
-                method="percentile",
-                rng=SEED,
-            ).confidence_interval
-            told[f"{name}_95"] = [round(float(drawn.low), 3), round(float(drawn.high), 3)]
+    if groups is not None:
+        drawn = {"qwk": quick_qwk, "spearman": _spearman, "exact": _exact, "within_one": _within_one, "bias": _bias}
+        for name, statistic in drawn.items():
+            told[f"{name}_95"] = told_interval(bootstrap_interval(statistic, (found, labelled), groups))
     return {k: _told(v) for k, v in told.items()}
+
+
+def told_interval(interval: Interval | None) -> list[float] | None:
+    """Both ends, rounded, as JSON has them."""
+    return None if interval is None else [round(interval.low, 3), round(interval.high, 3)]
 
 
 def _told(value: Any) -> Any:
@@ -57,18 +60,44 @@ def _told(value: Any) -> Any:
     return None if math.isnan(value) else round(value, 3)
 
 
+def _varies(*sides: Any) -> bool:
+    return all(len(side) > 1 and bool((side != side[0]).any()) for side in sides)
+
+
 def _qwk(found: Any, labelled: Any) -> float:
     """NaN where one value is all there is: agreement beyond chance is not defined then."""
-    if len(set(found)) < 2 or len(set(labelled)) < 2:
+    if not _varies(found, labelled):
         return math.nan
     return float(cohen_kappa_score(labelled.astype(int), found.astype(int), weights="quadratic"))
 
 
+def quick_qwk(found: Any, labelled: Any) -> float:
+    """The same without a table of counts, for thousands of resamples: 1 - E(x - y)² / E(x - y')², y' of another answer.
+
+    Source: J. L. Fleiss and J. Cohen, "The Equivalence of Weighted Kappa and the Intraclass Correlation Coefficient",
+    Educational and Psychological Measurement 33, 1973, pp. 613-619.
+    """
+    if not _varies(found, labelled):
+        return math.nan
+    by_chance = found.var() + labelled.var() + (found.mean() - labelled.mean()) ** 2
+    return float(1 - ((found - labelled) ** 2).mean() / by_chance)
+
+
 def _spearman(found: Any, labelled: Any) -> float:
     """NaN where one side does not vary."""
-    if len(set(found)) < 2 or len(set(labelled)) < 2:
-        return math.nan
-    return float(spearmanr(found, labelled).statistic)
+    return float(spearmanr(found, labelled).statistic) if _varies(found, labelled) else math.nan
+
+
+def _exact(found: Any, labelled: Any) -> float:
+    return float(np.mean(found == labelled))
+
+
+def _within_one(found: Any, labelled: Any) -> float:
+    return float(np.mean(np.abs(found - labelled) <= 1))
+
+
+def _bias(found: Any, labelled: Any) -> float:
+    return float(np.mean(found - labelled))
 
 
 def agreement(rows: Sequence[GradedRow], probabilities: Any = None, covered: Any = None) -> dict[str, Any]:
@@ -81,8 +110,10 @@ def agreement(rows: Sequence[GradedRow], probabilities: Any = None, covered: Any
         "judged": len(judged),
         "abstained": len(open_rows),
         "failed": len(failed),
-        "overall": levels_agreement(np.array([r.report.overall for r in judged]), labelled, interval=True),
-        "total_spearman": _told(_spearman(np.array([r.report.total for r in judged]), labelled)),
+        "overall": levels_agreement(
+            [r.report.overall for r in judged], labelled, groups=[r.label.group for r in judged]
+        ),
+        "total_spearman": _told(_spearman(np.array([r.report.total for r in judged], dtype=float), labelled)),
         "criteria": _criteria(rows),
         "red_flags": _flags(judged),
         "baselines_spearman": _baselines(rows),
@@ -100,50 +131,82 @@ def agreement(rows: Sequence[GradedRow], probabilities: Any = None, covered: Any
 
 def _criteria(rows: Sequence[GradedRow]) -> dict[str, Any]:
     told = {}
-    for criterion in rows[0].label.criteria:
-        pairs = [
-            (c.level, r.label.criteria[criterion])
+    for criterion in dict.fromkeys(c for r in rows for c in r.label.criteria):
+        known = [
+            (c.level, label, r.label.group)
             for r in rows
             for c in r.report.criteria
-            if c.id == criterion and c.level is not None and r.label.criteria[criterion] is not None
+            if c.id == criterion and c.level is not None and (label := r.label.criteria.get(criterion)) is not None
         ]
-        found, labelled = np.array(pairs).T
-        told[criterion] = levels_agreement(found, labelled)
+        found, labelled, groups = [k[0] for k in known], [k[1] for k in known], [k[2] for k in known]
+        told[criterion] = levels_agreement(found, labelled, groups=groups)
     return told
 
 
 def _flags(rows: Sequence[GradedRow]) -> dict[str, Any]:
-    names = sorted({f for r in rows for f in r.label.red_flags})
-    found = np.array([[f in {x.id for x in r.report.red_flags} for f in names] for r in rows])
-    labelled = np.array([[f in r.label.red_flags for f in names] for r in rows])
-    told: dict[str, Any] = {
-        "micro_f1": round(float(f1_score(labelled, found, average="micro", zero_division=0)), 3),
-        "micro_precision": round(float(precision_score(labelled, found, average="micro", zero_division=0)), 3),
-        "micro_recall": round(float(recall_score(labelled, found, average="micro", zero_division=0)), 3),
-    }
-    for k, name in enumerate(names):
-        hits = int((found[:, k] & labelled[:, k]).sum())
-        told[name] = {"labelled": int(labelled[:, k].sum()), "raised": int(found[:, k].sum()), "right": hits}
+    """Precision and recall of all flags together, and of each one that was labelled or raised."""
+    raised = [{f.id for f in r.report.red_flags} for r in rows]
+    names = sorted({f for r in rows for f in r.label.red_flags}.union(*raised))
+    found = np.array([[f in flags for f in names] for flags in raised]).reshape(len(rows), len(names))
+    labelled = np.array([[f in r.label.red_flags for f in names] for r in rows]).reshape(len(rows), len(names))
+    hits, raises, labels = (found & labelled).sum(1), found.sum(1), labelled.sum(1)
+    groups = [r.label.group for r in rows]
+    told: dict[str, Any] = {}
+    for name, statistic in {"f1": _micro_f1, "precision": _micro_precision, "recall": _micro_recall}.items():
+        value = statistic(hits, raises, labels) if len(rows) else math.nan
+        told[f"micro_{name}"] = round(0.0 if math.isnan(value) else value, 3)
+        told[f"micro_{name}_95"] = told_interval(bootstrap_interval(statistic, (hits, raises, labels), groups))
+    if names and len(rows):
+        precision, recall, _, _ = precision_recall_fscore_support(labelled, found, average=None, zero_division=0)
+        for k, name in enumerate(names):
+            told[name] = _flag(found[:, k], labelled[:, k], precision=float(precision[k]), recall=float(recall[k]))
     return told
+
+
+def _flag(found: Any, labelled: Any, *, precision: float, recall: float) -> dict[str, Any]:
+    """One flag. Precision is None where it was never raised, recall where it was never labelled."""
+    right, raises, labels = int((found & labelled).sum()), int(found.sum()), int(labelled.sum())
+    return {
+        "labelled": labels,
+        "raised": raises,
+        "right": right,
+        "precision": round(precision, 3) if raises else None,
+        "precision_95": told_interval(rate_interval(right, raises)),
+        "recall": round(recall, 3) if labels else None,
+        "recall_95": told_interval(rate_interval(right, labels)),
+    }
+
+
+def _micro_precision(hits: Any, raised: Any, labelled: Any) -> float:
+    return float(hits.sum() / raised.sum()) if raised.sum() else math.nan
+
+
+def _micro_recall(hits: Any, raised: Any, labelled: Any) -> float:
+    return float(hits.sum() / labelled.sum()) if labelled.sum() else math.nan
+
+
+def _micro_f1(hits: Any, raised: Any, labelled: Any) -> float:
+    both = raised.sum() + labelled.sum()
+    return float(2 * hits.sum() / both) if both else math.nan
 
 
 def _baselines(rows: Sequence[GradedRow]) -> dict[str, float]:
     """What a judge has to beat: length, and mean best cosine of the expert points."""
-    labelled = [r.label.overall for r in rows]
+    labelled = np.array([r.label.overall for r in rows], dtype=float)
     length = [len(r.label.answer) for r in rows]
     cosine = [
         float(np.mean([p.passages[0].cosine if p.passages else 0.0 for p in r.report.points] or [0.0])) for r in rows
     ]
     return {
-        "length": _told(_spearman(np.array(length), np.array(labelled))),
-        "cosine_coverage": _told(_spearman(np.array(cosine), np.array(labelled))),
+        "length": _told(_spearman(np.array(length, dtype=float), labelled)),
+        "cosine_coverage": _told(_spearman(np.array(cosine, dtype=float), labelled)),
     }
 
 
 def _by_margin(rows: Sequence[GradedRow]) -> list[dict[str, float]]:
     """How far the judge is right where its total lies at least so many points from a step of the hiring signal."""
     told = []
-    for margin in (0, 4, 8, 10, 12, 14, 16):
+    for margin in (0, 4, 8, 10, 12, 14, 16) if rows else ():
         kept = [r for r in rows if _distance(r) >= margin]
         errors = np.array([abs((r.report.overall or 0) - r.label.overall) for r in kept])
         told.append(
@@ -158,6 +221,11 @@ def _by_margin(rows: Sequence[GradedRow]) -> list[dict[str, float]]:
 
 
 def _distance(row: GradedRow) -> float:
-    scored = [(c.points, c.weight) for c in row.report.criteria if c.points is not None]
-    total = 100 * sum(p for p, _ in scored) / sum(w for _, w in scored)
-    return min(abs(total - cut) for cut in OVERALL_CUTS)
+    total = total_before_caps(row.report)
+    return 0.0 if total is None else min(abs(total - cut) for cut in OVERALL_CUTS)
+
+
+def total_before_caps(report: Any) -> float | None:
+    """What the judge's levels come to, 0..100, before red flags and checks cap it; None where none was given."""
+    scored = [(c.points, c.weight) for c in report.criteria if c.points is not None]
+    return 100 * sum(p for p, _ in scored) / sum(w for _, w in scored) if scored else None

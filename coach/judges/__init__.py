@@ -91,7 +91,7 @@ def _llm(settings: Settings, on_verdicts: Callable[[tuple[Judged, ...]], None] |
     if settings.few_shot and settings.few_shot_file is None:
         raise InputError("--few-shot needs labelled answers", hint="Add --few-shot-file FILE.")
     judge = LLMJudge(
-        _capped(make_endpoint(settings), settings),
+        _recorded(_capped(make_endpoint(settings), settings), settings),
         repair_calls=settings.repair_calls,
         per_call=settings.per_call,
         temperature=SAMPLE_TEMPERATURE if settings.samples > 1 else 0.0,
@@ -99,7 +99,24 @@ def _llm(settings: Settings, on_verdicts: Callable[[tuple[Judged, ...]], None] |
         on_verdicts=on_verdicts if settings.samples == 1 else None,
     )
     whole: Judge = SampledJudge(judge, settings.samples) if settings.samples > 1 else judge
-    return CachedJudge(whole, settings.cache_dir) if settings.use_cache else whole
+    # A verdict from the cache would bring no reply to record.
+    return CachedJudge(whole, settings.cache_dir) if settings.use_cache and not settings.record_file else whole
+
+
+def _recorded(endpoint: ChatEndpoint, settings: Settings) -> ChatEndpoint:
+    """The endpoint, its replies written down where the settings name a file.
+
+    Raises:
+        InputError: a replay could not ask the same: records hold no labelled examples and one draw.
+    """
+    if settings.record_file is None:
+        return endpoint
+    from coach.judges.replay import JudgeParameters, RecordingEndpoint
+
+    if settings.few_shot or settings.samples > 1:
+        raise InputError("--record goes with neither --few-shot nor --samples", hint="Leave those out.")
+    parameters = JudgeParameters(repair_calls=settings.repair_calls, per_call=settings.per_call)
+    return RecordingEndpoint(endpoint, settings.record_file, parameters)
 
 
 def _capped(endpoint: Endpoint, settings: Settings) -> ChatEndpoint:

@@ -1,23 +1,27 @@
 """Recorded replies in place of an endpoint: the LLM judge runs as it is, and no model is asked.
 
 One record a line:
-    {"key": "5f1c…", "model": "SmolLM2-135M-Instruct", "recorded_at": "2026-11-24", "reply": {"text": "…", "finish": "stop"}}
+    {"key": "5f1c…", "prompt": "a90e…", "model": "SmolLM2-135M-Instruct", "recorded_at": "2026-11-24",
+     "judge": {"max_tokens": 300, …}, "reply": {"text": "…", "finish": "stop", …}}
 The key is a digest of all that was sent; another prompt, model or parameter finds no record, and says so.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from coach.errors import InputError, JudgeUnavailable
 from coach.fingerprints import digest_of
 from coach.judges.chat import ChatEndpoint, ChatReply, ChatRequest
-from coach.judges.llm import LLMJudge
-from coach.models import Usage
+from coach.judges.llm import MAX_TOKENS, REPAIR_CALLS, LLMJudge
+from coach.models import Frozen, Usage
+from coach.prompting import prompt_fingerprint
 from coach.report import JudgeKind
 
 
@@ -26,17 +30,37 @@ def request_key(request: ChatRequest, model: str) -> str:
     return digest_of([model, request._asdict()])
 
 
+class JudgeParameters(Frozen):
+    """How the judge asked whose replies are recorded: a replay must ask the same way."""
+
+    repair_calls: int = REPAIR_CALLS
+    max_tokens: int = MAX_TOKENS
+    temperature: float | None = 0.0
+    seed: int | None = 7
+    per_call: int = 0
+
+
 class RecordingEndpoint:
     """Passes calls on and writes down what came back.
 
     Args:
         endpoint: the real one.
-        path: JSONL file; records are appended.
+        path: JSONL file; records are appended, and of two for the same request the later one counts.
+        parameters: those of the judge that asks.
+
+    Raises:
+        InputError: the file cannot be written; told before anything is asked.
     """
 
-    def __init__(self, endpoint: ChatEndpoint, path: Path) -> None:
+    def __init__(self, endpoint: ChatEndpoint, path: Path, parameters: JudgeParameters | None = None) -> None:
         self._endpoint = endpoint
         self._path = path
+        self._constant = {
+            "prompt": prompt_fingerprint(),
+            "asked_as": endpoint.model,
+            "judge": (parameters or JudgeParameters()).model_dump(),
+        }
+        self._append("")
         self.model = endpoint.model
         self.identity = endpoint.identity
 
@@ -46,13 +70,22 @@ class RecordingEndpoint:
         record = {
             "key": request_key(request, self.model),
             "model": reply.model,
-            "asked_as": self.model,
+            **self._constant,
             "recorded_at": datetime.now(UTC).date().isoformat(),
             "reply": {**reply._asdict(), "usage": reply.usage.model_dump()},
         }
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        self._append(json.dumps(record, ensure_ascii=False) + "\n")
         return reply
+
+    def _append(self, text: str) -> None:
+        try:
+            with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+        except OSError as error:
+            raise InputError(
+                f"{self._path} cannot be written: {error.strerror or error}",
+                hint="Choose a folder that exists and is writable.",
+            ) from None
 
     async def aclose(self) -> None:
         """Close the real endpoint."""
@@ -74,8 +107,12 @@ class ReplayEndpoint:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._records = _read(path)
-        self.model = str(next(iter(self._records.values()))["asked_as"])
-        self.recorded_model = str(next(iter(self._records.values()))["model"])
+        last = list(self._records.values())[-1]
+        self.model = str(last["asked_as"])
+        self.recorded_model = str(last["model"])
+        self.recorded_at = str(last.get("recorded_at", ""))
+        self.parameters = _parameters(path, last)
+        self._prompt = str(last.get("prompt", ""))
 
     async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
         """The recorded reply to this very request.
@@ -85,14 +122,24 @@ class ReplayEndpoint:
         """
         record = self._records.get(request_key(request, self.model))
         if record is None:
-            raise JudgeUnavailable(
-                f"no reply is recorded in {self._path.name} for this prompt, question and answer",
-                hint="Prompts or rubric have changed since, or this answer was never recorded. Record it anew.",
-            )
+            raise self._missing()
         reply = ChatReply(**{**record["reply"], "usage": Usage(**record["reply"]["usage"])})
         if on_text:
             on_text(reply.text)
         return reply
+
+    def _missing(self) -> JudgeUnavailable:
+        now = prompt_fingerprint()
+        if self._prompt and self._prompt != now:
+            return JudgeUnavailable(
+                f"the replies in {self._path.name}, recorded {self.recorded_at}, are to other prompts "
+                f"({self._prompt[:8]} then, {now[:8]} now): no reply is recorded for this one",
+                hint="Prompts have changed since. Record it anew: coach eval --record FILE, for the shipped ones make record.",
+            )
+        return JudgeUnavailable(
+            f"no reply is recorded in {self._path.name} for this question, rubric and answer",
+            hint="The rubric has changed since, or this answer was never recorded. Record it anew.",
+        )
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -106,12 +153,21 @@ class ReplayJudge(LLMJudge):
 
     def __init__(self, path: Path) -> None:
         self._replay = ReplayEndpoint(path)
-        super().__init__(self._replay)
+        super().__init__(self._replay, **self._replay.parameters.model_dump())
 
     @property
     def model(self) -> str:
         """The model that gave the recorded replies."""
         return self._replay.recorded_model
+
+
+def _parameters(path: Path, record: Mapping[str, Any]) -> JudgeParameters:
+    try:
+        return JudgeParameters.model_validate(record.get("judge", {}))
+    except ValidationError as error:
+        raise InputError(
+            f"{path}: {error.error_count()} parameters of the judge cannot be used", hint="Record it anew."
+        ) from None
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

@@ -116,7 +116,9 @@ def test_counts_flags_and_criteria_are_told() -> None:
     told = agreement(rows)
     assert (told["judged"], told["abstained"], told["failed"]) == (43, 0, 0)
     assert told["red_flags"]["micro_f1"] == 0.5
-    assert told["red_flags"]["hype"] == {"labelled": 1, "raised": 2, "right": 1}
+    hype = told["red_flags"]["hype"]
+    assert (hype["labelled"], hype["raised"], hype["right"]) == (1, 2, 1)
+    assert (hype["precision"], hype["recall"]) == (0.5, 1.0)
     assert told["criteria"]["bias"]["within_one"] == 1.0
 
 

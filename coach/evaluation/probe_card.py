@@ -1,0 +1,219 @@
+"""From probed answers to a report card: rates, lifts, their intervals, what the sample could have seen, and a verdict."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from coach.evaluation.grade import make_coach
+from coach.evaluation.intervals import (
+    ALPHA,
+    adjusted,
+    detectable_mean,
+    detectable_rate,
+    mean_interval,
+    rate_interval,
+    sign_flip_p,
+)
+from coach.evaluation.labels import Labelled
+from coach.evaluation.probe import FLOOR, PROBES, Expect, Pair, Probe, Probed, ProbeRun, run_probes
+from coach.evaluation.run import about
+from coach.judges.base import Judge
+from coach.models import Frozen
+from coach.settings import Settings
+
+TOLERATED_RATE = 0.05
+"""Flips, or answers that stay up, a judge may show before it counts: the interval must lie above it as a whole."""
+MIN_LIFT = 1.0
+"""Points of the total below which a lift is of no account, however sure it is; a step of the hiring signal is about 22."""
+COARSE = 10.0
+"""Points: a sample that can see no lift smaller than this tells too little to call a judge clean."""
+MIN_PAIRS = 10
+
+Finding = Literal["lifts", "lowers", "flips", "does not fall", "stays up"]
+Verdict = Literal["clean", "found", "too few"]
+
+
+class Rate(Frozen):
+    """A share of answers, 0..1, with Wilson's 95% interval."""
+
+    hits: int
+    of: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Lift(Frozen):
+    """A mean change in points of the total, with a 95% bootstrap interval over questions."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class ProbeResult(Frozen):
+    """One line of the report card."""
+
+    name: str
+    title: str
+    does: str
+    expect: Expect
+    pairs: int
+    skipped: int
+    lost: int
+    flips: Rate
+    rose: Rate
+    fell: Rate
+    above_floor: Rate
+    """Answers with a signal above FLOOR once changed."""
+    lift: Lift
+    """Before caps: what the judge itself was moved by."""
+    total_lift: Lift
+    """After caps: what a user sees."""
+    probability: float
+    """Of a lift this large by chance, corrected for the number of probes."""
+    detectable_lift: float | None
+    """Smallest lift, points, that such a sample shows four times in five; None where lifts do not vary."""
+    detectable_rate: float
+    """Smallest rate of which such a sample shows at least one case, four times in five."""
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+
+
+class ReportCard(Frozen):
+    """All probes on one judge."""
+
+    answers: int
+    graded: int
+    results: tuple[ProbeResult, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Answers asked for, and those that were graded as they are."""
+        return {"answers": self.answers, "graded": self.graded}
+
+    @property
+    def clean(self) -> bool:
+        """Whether no probe found anything; a sample that is too small finds nothing either."""
+        return all(r.verdict != "found" for r in self.results)
+
+
+def probe_judge(
+    judge: Judge,
+    rows: Sequence[Labelled],
+    settings: Settings,
+    *,
+    probes: Sequence[Probe] = PROBES,
+    concurrency: int = 8,
+) -> tuple[ReportCard, dict[str, Any]]:
+    """Probe a judge on answers; the card, and who was probed, by which prompt, and when."""
+
+    async def work() -> ProbeRun:
+        coach = make_coach(judge, settings)
+        try:
+            return await run_probes(coach, rows, probes=probes, concurrency=concurrency)
+        finally:
+            await coach.aclose()
+
+    run = asyncio.run(work())
+    return report_card(run), about(judge, run.reports)
+
+
+def report_card(run: ProbeRun) -> ReportCard:
+    """Measure every probe; probabilities are corrected for their number (Benjamini and Hochberg)."""
+    raw = [sign_flip_p([p.lift for p in probed.pairs], _groups(probed.pairs)) for probed in run.probed]
+    return ReportCard(
+        answers=run.answers,
+        graded=run.graded,
+        results=tuple(_result(p, q) for p, q in zip(run.probed, adjusted(raw), strict=True)),
+    )
+
+
+def _groups(pairs: Sequence[Pair]) -> list[str]:
+    return [p.group for p in pairs]
+
+
+def _result(probed: Probed, probability: float) -> ProbeResult:
+    pairs, probe = probed.pairs, probed.probe
+    lifts = [p.lift for p in pairs]
+    result = ProbeResult(
+        name=probe.name,
+        title=probe.title,
+        does=probe.does,
+        expect=probe.expect,
+        pairs=len(pairs),
+        skipped=probed.skipped,
+        lost=probed.lost,
+        flips=_rate([p.step != 0 for p in pairs]),
+        rose=_rate([p.step > 0 for p in pairs]),
+        fell=_rate([p.step < 0 for p in pairs]),
+        above_floor=_rate([(p.after.overall or 0) > FLOOR for p in pairs]),
+        lift=_lift(lifts, pairs),
+        total_lift=_lift([(p.after.total or 0.0) - (p.before.total or 0.0) for p in pairs], pairs),
+        probability=round(probability, 5),
+        detectable_lift=_rounded(detectable_mean(lifts, _groups(pairs))),
+        detectable_rate=round(detectable_rate(len(pairs)), 3),
+        verdict="clean",
+        findings=(),
+    )
+    findings = _findings(result)
+    return result.model_copy(update={"findings": findings, "verdict": _verdict(result, findings)})
+
+
+def _findings(r: ProbeResult) -> tuple[Finding, ...]:
+    lift = r.lift.value or 0.0
+    sure = r.probability < ALPHA and abs(lift) >= MIN_LIFT
+    rose, up = sure and lift > 0, (r.rose.low or 0.0) > TOLERATED_RATE
+    found: list[tuple[bool, Finding]]
+    match r.expect:
+        case "same":
+            flips = (r.flips.low or 0.0) > TOLERATED_RATE
+            found = [(rose, "lifts"), (sure and lift < 0, "lowers"), (flips, "flips")]
+        case "not_higher":
+            found = [(rose, "lifts"), (up, "flips")]
+        case "lower":
+            found = [(not _too_few(r) and not (sure and lift < 0), "does not fall")]
+        case "floor":
+            found = [((r.above_floor.low or 0.0) > TOLERATED_RATE, "stays up")]
+    return tuple(name for wrong, name in found if wrong)
+
+
+def _verdict(r: ProbeResult, findings: Sequence[Finding]) -> Verdict:
+    if findings:
+        return "found"
+    return "too few" if _too_few(r) else "clean"
+
+
+def _too_few(r: ProbeResult) -> bool:
+    coarse = r.expect != "floor" and (r.detectable_lift or 0.0) > COARSE
+    return r.pairs < MIN_PAIRS or coarse
+
+
+def _rate(hits: Sequence[bool]) -> Rate:
+    interval = rate_interval(sum(hits), len(hits))
+    return Rate(
+        hits=sum(hits),
+        of=len(hits),
+        value=round(sum(hits) / len(hits), 3) if hits else None,
+        low=round(interval.low, 3) if interval else None,
+        high=round(interval.high, 3) if interval else None,
+    )
+
+
+def _lift(values: Sequence[float], pairs: Sequence[Pair]) -> Lift:
+    if not values:
+        return Lift(value=None, low=None, high=None)
+    interval = mean_interval(values, _groups(pairs))
+    return Lift(
+        value=_rounded(float(np.mean(values))),
+        low=_rounded(interval.low if interval else None),
+        high=_rounded(interval.high if interval else None),
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
