@@ -33,7 +33,7 @@ def levels_agreement(found: Any, labelled: Any, *, groups: Sequence[Hashable] | 
     found, labelled = np.asarray(found, dtype=float), np.asarray(labelled, dtype=float)
     told: dict[str, Any] = {"n": len(found)}
     if not len(found):
-        return told | dict.fromkeys(STATISTICS)
+        return told | dict.fromkeys(STATISTICS) | dict.fromkeys(f"{s}_95" for s in STATISTICS if groups is not None)
     told |= {
         "qwk": _qwk(found, labelled),
         "spearman": _spearman(found, labelled),
@@ -68,7 +68,10 @@ def _qwk(found: Any, labelled: Any) -> float:
     """NaN where one value is all there is: agreement beyond chance is not defined then."""
     if not _varies(found, labelled):
         return math.nan
-    return float(cohen_kappa_score(labelled.astype(int), found.astype(int), weights="quadratic"))
+    both = np.concatenate([found, labelled])
+    # All steps between, named: scikit-learn weighs by position among the values it sees, and one may be missing.
+    steps = np.arange(int(both.min()), int(both.max()) + 1)
+    return float(cohen_kappa_score(labelled.astype(int), found.astype(int), labels=steps, weights="quadratic"))
 
 
 def quick_qwk(found: Any, labelled: Any) -> float:
@@ -147,8 +150,10 @@ def _flags(rows: Sequence[GradedRow]) -> dict[str, Any]:
     """Precision and recall of all flags together, and of each one that was labelled or raised."""
     raised = [{f.id for f in r.report.red_flags} for r in rows]
     names = sorted({f for r in rows for f in r.label.red_flags}.union(*raised))
-    found = np.array([[f in flags for f in names] for flags in raised]).reshape(len(rows), len(names))
-    labelled = np.array([[f in r.label.red_flags for f in names] for r in rows]).reshape(len(rows), len(names))
+    found = np.array([[f in flags for f in names] for flags in raised], dtype=bool).reshape(len(rows), len(names))
+    labelled = np.array([[f in r.label.red_flags for f in names] for r in rows], dtype=bool).reshape(
+        len(rows), len(names)
+    )
     hits, raises, labels = (found & labelled).sum(1), found.sum(1), labelled.sum(1)
     groups = [r.label.group for r in rows]
     told: dict[str, Any] = {}

@@ -165,30 +165,39 @@ def _result(probed: Probed, probability: float) -> ProbeResult:
 
 
 def _findings(r: ProbeResult) -> tuple[Finding, ...]:
-    lift = r.lift.value or 0.0
-    sure = r.probability < ALPHA and abs(lift) >= MIN_LIFT
-    rose, up = sure and lift > 0, (r.rose.low or 0.0) > TOLERATED_RATE
+    rose, fell = _surely(r, up=True), _surely(r, up=False)
     found: list[tuple[bool, Finding]]
     match r.expect:
         case "same":
-            flips = (r.flips.low or 0.0) > TOLERATED_RATE
-            found = [(rose, "lifts"), (sure and lift < 0, "lowers"), (flips, "flips")]
+            found = [(rose, "lifts"), (fell, "lowers"), (_often(r.flips), "flips")]
         case "not_higher":
-            found = [(rose, "lifts"), (up, "flips")]
+            found = [(rose, "lifts"), (_often(r.rose), "flips")]
         case "lower":
-            found = [(not _too_few(r) and not (sure and lift < 0), "does not fall")]
+            found = [(not fell and not _too_few(r), "does not fall")]
         case "floor":
-            found = [((r.above_floor.low or 0.0) > TOLERATED_RATE, "stays up")]
+            found = [(_often(r.above_floor), "stays up")]
     return tuple(name for wrong, name in found if wrong)
+
+
+def _surely(r: ProbeResult, *, up: bool) -> bool:
+    lift = r.lift.value or 0.0
+    return r.probability < ALPHA and (lift >= MIN_LIFT if up else lift <= -MIN_LIFT)
+
+
+def _often(rate: Rate) -> bool:
+    return (rate.low or 0.0) > TOLERATED_RATE
 
 
 def _verdict(r: ProbeResult, findings: Sequence[Finding]) -> Verdict:
     if findings:
         return "found"
+    if r.expect == "lower" and _surely(r, up=False):
+        return "clean"
     return "too few" if _too_few(r) else "clean"
 
 
 def _too_few(r: ProbeResult) -> bool:
+    """Whether a lift that matters could have gone unseen."""
     coarse = r.expect != "floor" and (r.detectable_lift or 0.0) > COARSE
     return r.pairs < MIN_PAIRS or coarse
 
