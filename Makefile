@@ -8,7 +8,7 @@ export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help critique test check bench docs train all clean
+.PHONY: help critique test check bench docs train evals baseline record all clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,11 +50,25 @@ bench: $(BIN)/dev-ready ## measure what docs/benchmarks.md states
 train: $(BIN)/dev-ready ## train the offline judge anew on evals/answers
 	$(BIN)/python -m evals.train_offline
 
+REPLAY := --judge replay --replay-file evals/replay/smollm2-135m.jsonl
+
+evals: $(BIN)/dev-ready ## pins and floors on the offline judge and on recorded replies, each grade before and after
+	$(BIN)/coach eval --pins evals/pins.yaml --judge offline --baseline evals/baseline/offline.json
+	$(BIN)/coach eval --pins evals/pins.yaml $(REPLAY) --baseline evals/baseline/replay.json
+
+baseline: $(BIN)/dev-ready ## take the grades of today as the ones to compare with
+	$(BIN)/coach eval --pins evals/pins.yaml --judge offline --out evals/baseline/offline.json
+	$(BIN)/coach eval --pins evals/pins.yaml $(REPLAY) --out evals/baseline/replay.json
+
+record: $(BIN)/dev-ready ## record the small model's replies anew, after a change of prompt, rubric or pins (minutes)
+	PYTHONPATH=tests $(BIN)/python -m evals.record
+	$(BIN)/coach eval --pins evals/pins.yaml $(REPLAY) --out evals/baseline/replay.json
+
 docs: $(BIN)/dev-ready ## regenerate what is generated: README's samples, the report's JSON Schema
 	$(BIN)/python -m coach.render.schema > docs/report.schema.json
 	$(BIN)/cog -r README.md
 
-all: check test ## all that CI runs
+all: check evals test ## all that CI runs
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

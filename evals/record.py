@@ -31,7 +31,7 @@ TIMEOUT = 900
 def record(pins: PinFile, path: Path) -> tuple[Broken, ...]:
     """Grade the pins with the real model and write its replies down, if all pins hold; those that do not."""
     settings = Settings.from_environment()
-    with llamacpp() as base_url, tempfile.TemporaryDirectory() as folder:
+    with llamacpp(threads=1) as base_url, tempfile.TemporaryDirectory() as folder:
         records = Path(folder) / path.name
         endpoint = Endpoint(model=MODEL, base_url=base_url, timeout=TIMEOUT, cache_dir=Path(folder))
         judge = LLMJudge(RecordingEndpoint(endpoint, records, PARAMETERS), **PARAMETERS.model_dump())

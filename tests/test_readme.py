@@ -44,7 +44,10 @@ def test_the_library_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(
-    p.stem for f in ("", "judges") for p in (ROOT / "coach" / f).glob("*.py") if not p.stem.startswith("__")
+    p.stem
+    for f in ("", "judges", "evaluation")
+    for p in (ROOT / "coach" / f).glob("*.py")
+    if not p.stem.startswith("__")
 )
 
 

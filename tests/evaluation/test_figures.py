@@ -58,7 +58,7 @@ def row(
         "id": "bias", "level": 2, "status": "ok", "weight": 100, "points": 50, "rationale": "", **criterion,
     }  # fmt: skip
     made = report(
-        id=id, overall=overall, total=None if overall is None else 50.0, criteria=(CriterionReport(**values),), points=(),  # type: ignore[arg-type]
+        id=id, overall=overall, total=None if overall is None else 50.0, criteria=(CriterionReport(**values),), points=(),
     )  # fmt: skip
     label = Labelled(id, group, "words", labelled, {"bias": 2}, flags, frozenset(), twin_of, kind=kind)
     return GradedRow(label, made)

@@ -15,8 +15,8 @@ def whole(**changes: object) -> FeedbackReport:
         "evidence": (Evidence(quote=ANSWER[:27], start=0, end=27),),
     }  # fmt: skip
     criterion |= {k: changes.pop(k) for k in list(changes) if k in criterion}
-    base: dict[str, object] = {"total": 50.0, "overall": 3, "criteria": (CriterionReport(**criterion),)}  # type: ignore[arg-type]
-    return report(**(base | changes))
+    base: dict[str, object] = {"total": 50.0, "overall": 3, "criteria": (CriterionReport(**criterion),)}
+    return report(ANSWER, **(base | changes))
 
 
 def test_an_honest_report_breaks_nothing() -> None:

@@ -48,7 +48,7 @@ def test_the_kind_is_the_rows_own_or_its_file(tmp_path: Path) -> None:
 
 
 def test_a_question_without_a_reference_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="line 1.*reference"):
+    with pytest.raises(InputError, match=r"line 1.*reference"):
         load(tmp_path, {k: v for k, v in BROUGHT.items() if k != "reference"})
 
 

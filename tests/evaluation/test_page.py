@@ -21,7 +21,10 @@ EVIL = '<script>alert("x")</script>'
 def run(name: str = "part-1") -> dict[str, Any]:
     rows = [
         GradedRow(
-            Labelled(f"{name}{n}", f"q{n % 12}", "a", 1 + n % 5, {"product_framing": 3}, frozenset({name}), frozenset(), None, kind=name),
+            Labelled(
+                f"{name}{n}", f"q{n % 12}", "a", 1 + n % 5, {"product_framing": 3}, frozenset({name}), frozenset(), None,
+                kind=name,
+            ),
             report(points=(), overall=1 + n % 4, total=30.0),
         )
         for n in range(24)

@@ -23,7 +23,7 @@ params = xllamacpp.CommonParams()
 params.model.path = sys.argv[1]
 params.hostnames, params.port = ["127.0.0.1"], int(sys.argv[2])
 params.n_ctx, params.n_parallel, params.warmup = 8192, 1, False
-params.cpuparams.n_threads = 2
+params.cpuparams.n_threads = int(sys.argv[4])
 params.model_alias = {sys.argv[3]}
 server = xllamacpp.Server(params)
 print("listening", flush=True)
@@ -40,13 +40,13 @@ def weights() -> Path:
 
 
 @contextmanager
-def llamacpp() -> Iterator[str]:
-    """Run the server; yields its base URL."""
+def llamacpp(*, threads: int = 2) -> Iterator[str]:
+    """Run the server; yields its base URL. On cores that others use too, one thread is quicker than two that wait."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-c", _RUN, str(weights()), str(port), MODEL],
+        [sys.executable, "-c", _RUN, str(weights()), str(port), MODEL, str(threads)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
