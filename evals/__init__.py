@@ -2,4 +2,7 @@
 
 from pathlib import Path
 
-ANSWERS = Path(__file__).parent / "answers"
+ROOT = Path(__file__).parent.parent
+ANSWERS = ROOT / "evals" / "answers"
+FOREIGN = ROOT / "evals" / "foreign"
+"""Questions from other fields, never trained on."""

@@ -78,10 +78,17 @@ def grade_rows(
     coach = make_coach(judge, settings)
 
     async def work() -> list[FeedbackReport]:
-        wanted = ({"id": r.id, "question_id": r.question_id, "answer": r.answer} for r in rows)
+        wanted = (_row(r) for r in rows)
         return [report async for report in coach.agrade_many(wanted, concurrency=concurrency)]
 
     return [GradedRow(row, report) for row, report in zip(rows, asyncio.run(work()), strict=True)]
+
+
+def _row(row: Labelled) -> dict[str, object]:
+    asked = (
+        {"question_id": row.question_id} if row.question_id else {"question": row.question, "reference": row.reference}
+    )
+    return {"id": row.id, "answer": row.answer, **asked}
 
 
 def grade_with(decision: Decision, rows: Sequence[Labelled]) -> list[GradedRow]:

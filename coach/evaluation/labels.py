@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from coach.errors import InputError
+from coach.grading import brought_question
+from coach.models import Question
 
 
 class Labelled(NamedTuple):
@@ -22,6 +24,20 @@ class Labelled(NamedTuple):
     covered: frozenset[int]
     """1-based positions of the expert points the answer makes."""
     twin_of: str | None
+    topic: str = ""
+    """Names the question of a row that brings its own."""
+    question: str = ""
+    reference: str = ""
+
+    @property
+    def group(self) -> str:
+        """Answers to one question share it; folds never part them."""
+        return self.question_id or self.topic
+
+    @property
+    def asked(self) -> str | Question:
+        """What it answers: an id of the bank, or the question it brings."""
+        return self.question_id or brought_question(self.question, self.reference, where=f"answer {self.id}")
 
 
 def load_labelled(path: Path) -> tuple[Labelled, ...]:
@@ -30,7 +46,7 @@ def load_labelled(path: Path) -> tuple[Labelled, ...]:
     Raises:
         InputError: nothing can be read there, or a line is no labelled answer; names file and line.
     """
-    files = sorted(path.glob("part-*.jsonl")) if path.is_dir() else [path]
+    files = sorted(path.glob("part-*.jsonl"), key=lambda p: (len(p.name), p.name)) if path.is_dir() else [path]
     rows = [row for file in files for row in _read(file)]
     if not rows:
         raise InputError(
@@ -49,13 +65,14 @@ def _read(path: Path) -> Iterator[Labelled]:
             row = json.loads(line)
             yield Labelled(
                 id=str(row["id"]),
-                question_id=str(row["question_id"]),
+                question_id=str(row.get("question_id") or ""),
                 answer=str(row["answer"]),
                 overall=int(row["overall"]),
                 criteria=dict(row["criteria"]),
                 red_flags=frozenset(row.get("red_flags", ())),
                 covered=frozenset(row.get("covered", ())),
                 twin_of=row.get("twin_of"),
+                **({} if row.get("question_id") else {k: str(row[k]) for k in ("topic", "question", "reference")}),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
