@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coach.errors import CoachError, JudgeError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
-from coach.judges.chat import ChatReply, ChatRequest, Finish, HealthLine, Message, Quirks
+from coach.judges.chat import ChatReply, ChatRequest, Finish, HealthLine, Message, Quirks, Rung
 from coach.judges.quirks import QuirkNotes, learn, step_down
 from coach.judges.retry import retry_after, retrying
 from coach.models import Usage
@@ -83,6 +83,8 @@ class Endpoint:
         self._sleep = sleep
         self._notes = QuirkNotes(cache_dir, base_url=self.identity, model=model)
         self._quirks: Quirks | None = None
+        self._proven: set[Rung] = set()
+        """Rungs on which this endpoint has said something."""
         self._client: openai.AsyncOpenAI | None = None
 
     async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
@@ -91,19 +93,31 @@ class Endpoint:
 
         async def attempt() -> ChatReply:
             nonlocal sent
+            rung = None
             for _ in range(MAX_LESSONS):
                 sent += 1
-                quirks = self.quirks
+                known = self.quirks
+                quirks = known.model_copy(update={"rung": rung}) if rung else known
                 try:
                     reply = await self._send(request, quirks, on_text)
                 except _Refused as refusal:
-                    self._learn(learn(quirks, refusal.status, refusal.message), quirks, refusal)
+                    lesson = learn(quirks, refusal.status, refusal.message)
+                    if rung and lesson:
+                        rung = lesson.rung
+                    else:
+                        self._learn(lesson, known, refusal)
                     continue
                 if reply.text.strip() or reply.refusal or reply.finish != "stop":
+                    self._spoke(quirks, known)
                     return reply
                 # Some servers accept a schema they cannot follow and then say nothing at all.
-                self._learn(step_down(quirks), quirks, None)
-            raise JudgeReplyInvalid(f"{self._where} turned down every form of the request")
+                below = step_down(quirks)
+                if below is None:
+                    break
+                rung = below.rung
+            else:
+                raise JudgeReplyInvalid(f"{self._where} turned down every form of the request")
+            raise JudgeReplyInvalid(f"{self._where} sent an empty reply")
 
         async for trial in retrying(self._tries, self._sleep):
             with trial:
@@ -240,16 +254,23 @@ class Endpoint:
 
     # --- faults -----------------------------------------------------------------------------------------------------
 
-    def _learn(self, lesson: Quirks | None, assumed: Quirks, refusal: _Refused | None) -> None:
+    def _learn(self, lesson: Quirks | None, assumed: Quirks, refusal: _Refused) -> None:
         """Take the lesson, or raise what the refusal means. A call that ran beside this one may have learned it first."""
         if self.quirks != assumed:
             return
         if lesson is None:
-            if refusal is None:
-                raise JudgeReplyInvalid(f"{self._where} sent an empty reply")
             raise self._translate(refusal.error)
-        self._quirks = lesson
-        self._notes.write(lesson)
+        self._remember(lesson)
+
+    def _spoke(self, quirks: Quirks, known: Quirks) -> None:
+        """A rung that speaks is remembered in place of one that never did; one empty reply alone is an accident."""
+        if quirks.rung != known.rung and known.rung not in self._proven and self.quirks == known:
+            self._remember(quirks)
+        self._proven.add(quirks.rung)
+
+    def _remember(self, quirks: Quirks) -> None:
+        self._quirks = quirks
+        self._notes.write(quirks)
 
     def _translate(self, error: openai.OpenAIError) -> JudgeError:
         import openai

@@ -268,6 +268,26 @@ def test_an_empty_reply_goes_down_the_ladder() -> None:
     assert run([said(""), said("{}")])[0].rung == "json_object"
 
 
+def test_one_empty_reply_does_not_change_how_a_sound_endpoint_is_asked() -> None:
+    reply, server = run([said("{}"), said(""), said("{}")], times=3)
+    assert (reply.rung, len(server.requests)) == ("json_schema", 4)
+
+
+def test_an_endpoint_that_says_nothing_for_a_while_is_asked_anew_as_before(tmp_path: Path) -> None:
+    with scripted([said(""), said(""), said(""), said("{}")]) as server:
+        endpoint = Endpoint(model="m", base_url=server.base_url, cache_dir=tmp_path, tries=1)
+
+        async def work() -> ChatReply:
+            with contextlib.suppress(JudgeReplyInvalid):
+                await endpoint.complete(REQUEST)
+            try:
+                return await endpoint.complete(REQUEST)
+            finally:
+                await endpoint.aclose()
+
+        assert asyncio.run(work()).rung == "json_schema"
+
+
 def test_nothing_but_empty_replies_is_an_invalid_reply() -> None:
     fail([said("")], JudgeReplyInvalid)
 
