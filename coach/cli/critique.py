@@ -11,7 +11,7 @@ import typer
 
 from coach.cli import options
 from coach.cli.progress import Progress
-from coach.errors import InputError
+from coach.errors import InputError, exit_code_of
 from coach.files import write_text
 
 if TYPE_CHECKING:
@@ -86,6 +86,11 @@ def critique(
     name = Path(file).stem if file and file != "-" else "answer"
     report = asyncio.run(_grade(coach, asked, answer, name, progress))
     _deliver(report, answer, format or _format_of(out), out)
+    if report.error:
+        from coach.cli.errors import say
+
+        say(report.error.message, report.error.hint)
+        raise typer.Exit(exit_code_of(report.error.kind))
 
 
 def _question(question: str | None, text: str | None, reference: Path | None) -> str | Question:

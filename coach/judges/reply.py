@@ -201,7 +201,8 @@ def _whole_reply(
     """The last object that has entries on what was asked; else the last that at least has the form of a reply."""
     shaped = [s for s in (_shaped(o, criteria) for o in objects) if s is not None and s not in planted]
     fitting = [s for s in shaped if any(e.get("id") in criteria for e in _entries(s["criteria"]))]
-    return (fitting or shaped or [None])[-1]
+    found = fitting or shaped
+    return found[-1] if found else None
 
 
 def _shaped(found: dict[str, Any], criteria: Sequence[str]) -> dict[str, Any] | None:

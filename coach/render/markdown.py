@@ -23,7 +23,8 @@ def render(report: FeedbackReport, answer: str) -> str:
     lines += [" · ".join(filter(None, [escape(judged_by(report)), escape(used(report))])), ""]
     if report.error:
         lines += [f"**Not graded:** {escape(report.error.message)}", "", escape(report.error.hint), ""]
-        return "\n".join(lines)
+        if not report.criteria:
+            return "\n".join(lines)
     lines += [*_criteria(report), *_flags(report), *_answer(report, answer), *_points(report)]
     lines += _list("Strong", report.strengths)
     lines += _list("Next steps, most to be won first", _steps(report), escaped=True)

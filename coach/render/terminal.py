@@ -43,7 +43,9 @@ def render(report: FeedbackReport, answer: str, *, width: int = WIDTH, color: bo
     _head(console, report)
     if report.error:
         _section(console, "Not graded", [report.error.message, report.error.hint])
-        return _trimmed(out)
+        if not report.criteria:
+            return _trimmed(out)
+        console.print()
     for number, criterion in enumerate(report.criteria, start=1):
         _criterion(console, number, criterion)
     if report.red_flags:

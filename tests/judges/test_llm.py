@@ -171,7 +171,7 @@ def test_a_broken_reply_uses_up_no_repair_call(broken: str | CoachError) -> None
 def test_an_endpoint_that_breaks_every_reply_soon_gets_the_repair_calls_only() -> None:
     endpoint = ScriptedEndpoint("no JSON")
     whole = LLMJudge(endpoint, repair_calls=2)
-    calls = []
+    calls: list[int] = []
     for _ in range(3):
         asyncio.run(whole.judge(task()))
         calls.append(len(endpoint.requests) - sum(calls))
