@@ -16,6 +16,7 @@ from coach.errors import CoachError, JudgeError, JudgeRefused, JudgeReplyInvalid
 from coach.judges.chat import ChatReply, ChatRequest, Finish, HealthLine, Message, Quirks, Rung
 from coach.judges.quirks import QuirkNotes, learn, step_down
 from coach.judges.retry import retry_after, retrying
+from coach.judges.stream import StreamedReply
 from coach.models import Usage
 from coach.pricing import Price, cost_of, price_of
 
@@ -191,25 +192,24 @@ class Endpoint:
         """The same reply, put together from its pieces; a stream that ends without a finish is a cut connection."""
         if quirks.stream_usage:
             parameters["stream_options"] = {"include_usage": True}
-        text, finish, usage, model, refusal = "", None, None, self.model, ""
-        async with await self._open().chat.completions.create(stream=True, **parameters) as chunks:
-            async for chunk in chunks:
-                usage = chunk.usage or usage
-                model = chunk.model or model
-                for choice in chunk.choices[:1]:
-                    finish = choice.finish_reason or finish
-                    refusal += choice.delta.refusal or ""
-                    if choice.delta.content:
-                        text += choice.delta.content
-                        on_text(text)
-        if finish is None:
+        import httpx2
+
+        reply = StreamedReply()
+        call = self._open().chat.completions.with_streaming_response.create(stream=True, **parameters)
+        try:
+            async with call as response:
+                if "json" in response.headers.get("content-type", ""):
+                    return self._read(await response.read(), quirks)  # a server that does not stream
+                async for line in response.iter_lines():
+                    if reply.feed(line):
+                        on_text(reply.text)
+        except httpx2.TimeoutException:
+            raise JudgeUnavailable(f"{self._where} said nothing more for {self._timeout:g} s") from None
+        except httpx2.HTTPError as error:
+            raise JudgeUnavailable(f"{self._where} broke off: {_clean(str(error))}") from None
+        body = reply.body()
+        if body is None:
             raise JudgeUnavailable(f"{self._where} broke off in the middle of its reply")
-        told = usage.model_dump() if usage else {}
-        body = {
-            "model": model,
-            "usage": told,
-            "choices": [{"finish_reason": finish, "message": {"content": text, "refusal": refusal or None}}],
-        }
         return self._reply(body, quirks)
 
     def _read(self, content: bytes, quirks: Quirks) -> ChatReply:
@@ -225,7 +225,8 @@ class Endpoint:
             case {"choices": [{"message": {**message}, **choice}, *_]}:
                 pass
             case {"error": error}:
-                raise JudgeReplyInvalid(f"{self._where} answered with an error: {_clean(str(error))}")
+                told = error.get("message", error) if isinstance(error, dict) else error
+                raise JudgeReplyInvalid(f"{self._where} answered with an error: {self._redact(_clean(str(told)))}")
             case _:
                 raise JudgeReplyInvalid(f"{self._where} sent a response without choices")
         text, refusal = message.get("content"), message.get("refusal")

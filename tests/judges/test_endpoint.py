@@ -393,30 +393,65 @@ def test_a_stream_that_breaks_off_is_tried_again() -> None:
     assert (reply.text, len(server.requests)) == ("{}", 2)
 
 
+@pytest.mark.parametrize(
+    "junk",
+    [b"data: {bad", b"data: [1]", b"data: \xff\xfe", b'data: {"choices":"x"}', b'data: {"choices":[{"delta":null}]}',
+     b'data: {"choices":[],"usage":"x"}', b": ping", b"event: odd"],
+)  # fmt: skip
+def test_junk_in_a_stream_is_passed_over(junk: bytes) -> None:
+    whole = events(chunk('{"a": 1}'), chunk(finish="stop"))
+    reply, _ = run([whole._replace(body=junk + b"\n\n" + whole.body)], on_text=lambda text: None)
+    assert reply.text == '{"a": 1}'
+
+
+def test_a_stream_whose_connection_is_cut_is_tried_again() -> None:
+    whole = events(chunk('{"a": 1}'), chunk(finish="stop"))
+    _, server = run([whole._replace(cut=200), whole], on_text=lambda text: None)
+    assert len(server.requests) == 2
+
+
+def test_an_error_within_a_stream_is_told() -> None:
+    with pytest.raises(JudgeReplyInvalid, match="overloaded"):
+        run([events({"error": {"message": "overloaded"}})], on_text=lambda text: None)
+
+
+def test_a_server_that_does_not_stream_is_read_all_the_same() -> None:
+    heard: list[str] = []
+    assert run([said('{"a": 1}')], on_text=heard.append)[0].text == '{"a": 1}'
+
+
 def test_a_server_that_knows_no_stream_options_is_asked_without() -> None:
     whole = events(chunk("{}"), chunk(finish="stop"))
     _, server = run([refused(400, "unknown field stream_options"), whole], on_text=lambda text: None)
     assert "stream_options" not in server.requests[1]
 
 
-def test_any_bytes_give_a_reply_or_one_of_our_errors() -> None:
+EVENTS = st.sampled_from([b"data: ", b"data: [DONE]", b'data: {"choices":[{"delta":{"content":"{"}}]}', b"\n\n", b"\r"])
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_any_bytes_give_a_reply_or_one_of_our_errors(streamed: bool) -> None:
     body = b""
 
     def script(request: dict[str, object]) -> Reply:
-        return Reply(body=body)
+        return Reply(body=body, headers={"x-stream": "1"} if streamed else {})
 
     with scripted(script) as server:
         endpoint = Endpoint(model="m", base_url=server.base_url, tries=1)
 
         @settings(max_examples=60, deadline=None)
-        @given(st.binary(max_size=80) | st.text(max_size=60).map(lambda t: json.dumps(said(t).body).encode()))
+        @given(
+            st.binary(max_size=80)
+            | st.text(max_size=60).map(lambda t: json.dumps(said(t).body).encode())
+            | st.lists(EVENTS | st.binary(max_size=9), max_size=12).map(b"".join)
+        )
         def probe(content: bytes) -> None:
             nonlocal body
             body = content
 
             async def once() -> None:
                 with contextlib.suppress(CoachError):
-                    reply = await endpoint.complete(REQUEST)
+                    reply = await endpoint.complete(REQUEST, on_text=(lambda text: None) if streamed else None)
                     assert isinstance(reply.text, str)
                 await endpoint.aclose()
 
