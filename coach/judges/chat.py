@@ -87,3 +87,19 @@ class ChatEndpoint(Protocol):
 
     async def aclose(self) -> None:
         """Close all connections."""
+
+
+class Nowhere:
+    """An endpoint that is never called: for showing what would be sent."""
+
+    identity = "nowhere"
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
+        """Always an error."""
+        raise AssertionError("nothing is to be sent")
+
+    async def aclose(self) -> None:
+        """Nothing is open."""

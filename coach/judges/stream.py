@@ -33,7 +33,7 @@ class StreamedReply:
         if isinstance(event.get("model"), str):
             self._model = event["model"]
         match event.get("choices"):
-            case [{**choice}, *_]:
+            case [dict() as choice, *_]:
                 return self._choice(choice)
             case _:
                 return False

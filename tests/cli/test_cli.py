@@ -358,7 +358,7 @@ def test_batch_stops_at_the_cost_cap_with_five(capsys: pytest.CaptureFixture[str
     with scripted([said(llm_reply(), prompt_tokens=2000, completion_tokens=900)]) as server:
         code, _, err = run(
             capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "--base-url", server.base_url,
-            "--model", "gpt-5-mini", "--max-cost", "0.008", "--concurrency", "1", "--no-cache",
+            "--model", "gpt-5-mini", "--max-cost", "0.0085", "--concurrency", "1", "--no-cache",
         )  # fmt: skip
     reports = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert code == 5
@@ -368,10 +368,10 @@ def test_batch_stops_at_the_cost_cap_with_five(capsys: pytest.CaptureFixture[str
 
 
 IDS = ["product_framing", "tradeoffs", "long_term_metrics", "systems_thinking", "expert_coverage", "communication"]
-OPEN = [{"id": i, "quotes": [], "reasoning": "No fair basis.", "level": None} for i in IDS]
+OPEN: list[dict[str, object]] = [{"id": i, "quotes": [], "reasoning": "No fair basis.", "level": None} for i in IDS]
 NONE_OPEN = json.dumps({"criteria": OPEN, "points": [], "red_flags": []})
 TWO = json.dumps({"criteria": json.loads(llm_reply())["criteria"][:2], "points": [], "red_flags": []})
-DEAR = {"completion_tokens": 1_000_000}
+DEAR: dict[str, Any] = {"completion_tokens": 1_000_000}
 STATUSES = [
     # first reply, every later one, status of what is open, exit codes of critique and batch, batch row
     (said(llm_reply()), None, "ok", 0, 0, "ok"),
@@ -501,6 +501,30 @@ def test_ctrl_c_keeps_what_a_batch_has_graded(tmp_path: Path) -> None:
     assert not (tmp_path / "out.jsonl").exists()
     kept = (tmp_path / "out.jsonl.part").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["status"] for line in kept] == ["ok", "ok"]
+
+
+def test_show_prompt_shows_every_call_with_schema_and_parameters(capsys: pytest.CaptureFixture[str]) -> None:
+    ask = ("critique", str(EXAMPLE), "-q", "q01", "--show-prompt")
+    _, out, _ = run(capsys, *ask, "--criteria-per-call", "4", "--samples", "2")
+    assert out.count("--- system ---") == 4
+    assert "In this reply judge only: expert_coverage, communication." in out
+    assert '"temperature": 0.7, "seed": 8' in out
+    assert '"additionalProperties": false' in out
+
+
+def test_show_prompt_is_what_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    with scripted([said(llm_reply())]) as server:
+        run(capsys, "critique", str(EXAMPLE), "-q", "q01", "--base-url", server.base_url, "--model", "m", "--no-cache")
+    _, out, _ = run(capsys, "critique", str(EXAMPLE), "-q", "q01", "--show-prompt")
+    for message in server.requests[0]["messages"]:
+        assert f"--- {message['role']} ---\n{message['content']}".replace("\u200b", "⟨U+200B⟩") in out
+    assert json.dumps(server.requests[0]["response_format"]["json_schema"]["schema"], indent=1) in out
+
+
+def test_show_prompt_says_when_nothing_would_be_sent(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("Saves.", encoding="utf-8")
+    _, out, _ = run(capsys, "critique", str(tmp_path / "a.md"), "-q", "q01", "--show-prompt")
+    assert out.startswith("Nothing would be sent")
 
 
 def test_show_prompt_shows_the_labelled_answers_too(capsys: pytest.CaptureFixture[str]) -> None:
