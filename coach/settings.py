@@ -34,7 +34,9 @@ class Settings(Frozen):
     """Settings of one run. Command-line options override them with `with_options`."""
 
     api_key: str | None = Field(default=None, repr=False, description="key of the LLM endpoint")
-    base_url: str | None = Field(default=None, description="base URL of an OpenAI-compatible endpoint, ends in /v1")
+    base_url: str | None = Field(
+        default=None, pattern=r"^https?://[^/\s]+", description="base URL of an OpenAI-compatible endpoint, ends in /v1"
+    )
     model: str | None = Field(default=None, description="model to ask for")
     bank: Path | None = Field(default=None, description="folder of a bank; the shipped one when not given")
     cache_dir: Path = Field(
@@ -79,8 +81,9 @@ class Settings(Frozen):
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0])
+            told = "a base URL starts with http:// or https://" if name == "base_url" else first["msg"]
             raise InputError(
-                f"{' or '.join(sources.get(name, (name,)))} cannot be used: {first['msg']} (got {first['input']!r})"
+                f"{' or '.join(sources.get(name, (name,)))} cannot be used: {told} (got {first['input']!r})"
             ) from None
 
     @property

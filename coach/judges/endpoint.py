@@ -109,7 +109,7 @@ class Endpoint:
                         self._learn(lesson, known, refusal)
                     continue
                 if reply.text.strip() or reply.refusal or reply.finish != "stop":
-                    self._spoke(quirks, known)
+                    self._spoke(reply, quirks, known)
                     return reply
                 # Some servers accept a schema they cannot follow and then say nothing at all.
                 below = step_down(quirks)
@@ -132,6 +132,11 @@ class Endpoint:
             self._quirks = self._notes.read()
         return self._quirks
 
+    @property
+    def thinks(self) -> bool:
+        """See `ChatEndpoint.thinks`; learned from the model's replies."""
+        return self.quirks.thinks
+
     async def aclose(self) -> None:
         """Close all connections; the next call opens new ones."""
         client, self._client = self._client, None
@@ -144,13 +149,21 @@ class Endpoint:
             offered = await self._offered()
         except CoachError as error:
             return (HealthLine("endpoint", False, error.message, error.hint),)
-        lines = [HealthLine("endpoint", True, f"{self.identity} answers")]
+        there = HealthLine("endpoint", True, f"{self.identity} answers")
         if offered and self.model not in offered:
-            shown = ", ".join(sorted(offered)[:8])
-            mend = f"It offers: {shown}. Name one with --model or COACH_MODEL."
-            lines.append(HealthLine("model", False, f"{self.model} is not among the endpoint's models", mend))
-            return tuple(lines)
-        return (*lines, await self._check_output())
+            return there, HealthLine(
+                "model", False, f"{self.model} is not among the endpoint's models", _choice(offered)
+            )
+        return there, await self._check_output()
+
+    async def offers(self) -> tuple[HealthLine, ...]:
+        """For `coach doctor` where no model is named: is it there, and what could be named."""
+        try:
+            offered = await self._offered()
+        except CoachError as error:
+            return (HealthLine("endpoint", False, error.message.replace(self._where, self.identity), error.hint),)
+        there = HealthLine("endpoint", True, f"{self.identity} answers")
+        return there, HealthLine("model", False, "no model is named", _choice(offered))
 
     async def _check_output(self) -> HealthLine:
         schema: dict[str, object] = {
@@ -222,7 +235,7 @@ class Endpoint:
 
     def _reply(self, body: object, quirks: Quirks) -> ChatReply:
         match body:
-            case {"choices": [{"message": {**message}, **choice}, *_]}:
+            case {"choices": [{"message": dict() as message, **choice}, *_]}:
                 pass
             case {"error": error}:
                 told = error.get("message", error) if isinstance(error, dict) else error
@@ -233,13 +246,15 @@ class Endpoint:
         finish = _FINISH.get(str(choice.get("finish_reason")), "stop")
         refused = refusal if isinstance(refusal, str) and refusal.strip() else None
         named = body.get("model") if isinstance(body, dict) else None
+        usage = self._usage(body.get("usage") if isinstance(body, dict) else None)
         return ChatReply(
             text=text if isinstance(text, str) else "",
             finish="refusal" if refused else finish,
             refusal=refused,
-            usage=self._usage(body.get("usage") if isinstance(body, dict) else None),
+            usage=usage,
             rung=quirks.rung,
             model=named if isinstance(named, str) and named else self.model,
+            thought=usage.reasoning_tokens > 0 or _thought(message, finish),
         )
 
     def _usage(self, told: object) -> Usage:
@@ -263,11 +278,17 @@ class Endpoint:
             raise self._translate(refusal.error)
         self._remember(lesson)
 
-    def _spoke(self, quirks: Quirks, known: Quirks) -> None:
-        """A rung that speaks is remembered in place of one that never did; one empty reply alone is an accident."""
-        if quirks.rung != known.rung and known.rung not in self._proven and self.quirks == known:
-            self._remember(quirks)
+    def _spoke(self, reply: ChatReply, quirks: Quirks, known: Quirks) -> None:
+        """Remember that a model thinks, and a rung that speaks in place of one that never did.
+
+        One empty reply of a rung that has spoken before is an accident.
+        """
+        learned = known.model_copy(update={"thinks": known.thinks or reply.thought})
+        if known.rung not in self._proven:
+            learned = learned.model_copy(update={"rung": quirks.rung})
         self._proven.add(quirks.rung)
+        if learned != known and self.quirks == known:
+            self._remember(learned)
 
     def _remember(self, quirks: Quirks) -> None:
         self._quirks = quirks
@@ -331,6 +352,11 @@ class Endpoint:
         return {_clean(m.id) for m in page.data or []}
 
 
+def _choice(offered: set[str]) -> str:
+    shown = f"It offers: {', '.join(sorted(offered)[:8])}. " if offered else ""
+    return f"{shown}Name one with --model or COACH_MODEL."
+
+
 def _parameters(request: ChatRequest, quirks: Quirks, model: str) -> dict[str, Any]:
     """The request as this endpoint takes it."""
     # Messages and schema go round the SDK's typed parameters: it walks through every part of those, which costs more than
@@ -362,6 +388,14 @@ def _counts(told: Mapping[str, Any]) -> _Counts:
     cached = number("prompt_tokens_details", "cached_tokens") or number("prompt_cache_hit_tokens")
     reasoning = number("completion_tokens_details", "reasoning_tokens")
     return _Counts(prompt, min(cached, prompt), number("completion_tokens"), reasoning)
+
+
+def _thought(message: Mapping[str, Any], finish: Finish) -> bool:
+    """Whether a reply shows that its model thinks: under the names servers give it, in the text, or for want of any text."""
+    text = message.get("content")
+    said = text.strip() if isinstance(text, str) else ""
+    aside = message.get("reasoning_content") or message.get("reasoning")
+    return bool(aside) or said.startswith("<think") or (finish == "length" and not said)
 
 
 def _words_of(error: openai.APIStatusError) -> str:

@@ -21,7 +21,7 @@ from coach.report import JudgeKind
 MAX_TOKENS = 2500
 """Room for a reply on six criteria, several times what a terse model needs."""
 MORE_ROOM = 3
-"""Factor on MAX_TOKENS after a reply was cut off: models that think aloud spend theirs on thinking."""
+"""Factor on the room after a reply was cut off, and for models that are known to think out of the same room."""
 REPAIR_CALLS = 2
 """Calls beyond the first that ask again for what was missing, invalid or doubtful in a reply that could be read."""
 SINGLE_HALF_WIDTH = 1
@@ -75,6 +75,10 @@ class LLMJudge:
         return self._endpoint.model
 
     @property
+    def _room(self) -> int:
+        return self._max_tokens * (MORE_ROOM if self._endpoint.thinks else 1)
+
+    @property
     def fingerprint(self) -> str:
         """Digest of endpoint, model, parameters and protocol."""
         examples = self._examples.digest if self._examples else ""
@@ -99,7 +103,7 @@ class LLMJudge:
     def first_requests(self, task: JudgeTask, sample: int = 0) -> tuple[ChatRequest, ...]:
         """What is sent before anything is asked again: one request a group of criteria."""
         return tuple(
-            self._request(task, Rounds(task, group, leads=n == 0).next_ask(), sample, self._max_tokens)
+            self._request(task, Rounds(task, group, leads=n == 0).next_ask(), sample, self._room)
             for n, group in enumerate(self._groups(task))
         )
 
@@ -110,7 +114,8 @@ class LLMJudge:
 
     async def _run(self, rounds: Rounds, sample: int) -> None:
         """Ask, and ask again for what is missing or does not hold, within the budget of calls."""
-        budget, room = CallBudget(self._repair_calls), self._max_tokens
+        budget, room = CallBudget(self._repair_calls), self._room
+        enough = room
         while True:
             ask, failure, before = rounds.next_ask(), None, rounds.open
             try:
@@ -127,13 +132,13 @@ class LLMJudge:
             hiccup = self._reliability.hiccup(broken=broken)
             if not rounds.open or rounds.gap == "refused":
                 return
-            stuck = rounds.gap == "truncated" and room > self._max_tokens and rounds.open == before
+            stuck = rounds.gap == "truncated" and room > enough and rounds.open == before
             if stuck or not budget.another(hiccup=hiccup):
                 if failure and not rounds.verdicts:
                     raise failure
                 return
             if rounds.gap == "truncated":
-                room = MORE_ROOM * self._max_tokens
+                room = MORE_ROOM * enough
 
     async def aclose(self) -> None:
         """Close the endpoint's connections."""

@@ -13,6 +13,7 @@ class StreamedReply:
         self.text = ""
         self.error: object = None
         self._refusal = ""
+        self._thought = ""
         self._finish: str | None = None
         self._usage: dict[str, Any] = {}
         self._model: str | None = None
@@ -46,6 +47,8 @@ class StreamedReply:
             return False
         if isinstance(delta.get("refusal"), str):
             self._refusal += delta["refusal"]
+        aside = delta.get("reasoning_content") or delta.get("reasoning")
+        self._thought += aside if isinstance(aside, str) else ""
         more = delta.get("content")
         if not isinstance(more, str) or not more:
             return False
@@ -58,6 +61,6 @@ class StreamedReply:
             return {"error": self.error}
         if self._finish is None:
             return None
-        message = {"content": self.text, "refusal": self._refusal or None}
+        message = {"content": self.text, "refusal": self._refusal or None, "reasoning": self._thought}
         choice = {"finish_reason": self._finish, "message": message}
         return {"model": self._model, "usage": self._usage, "choices": [choice]}

@@ -125,6 +125,7 @@ BAD = [
     (["critique", "-q", "q01", "--judge", "replay", str(EXAMPLE)], "recorded replies"),
     (["critique", "-q", "q01", "--out", "no/such/folder/r.md", str(EXAMPLE)], "cannot be written"),
     (["critique", "-q", "q01", "--base-url", "http://127.0.0.1:9/v1", str(EXAMPLE)], "no model is named"),
+    (["critique", "-q", "q01", "--base-url", "localhost:8080/v1", "--model", "m", str(EXAMPLE)], "starts with http://"),
     (["critique", "--format", "pdf", "-q", "q01", str(EXAMPLE)], "pdf"),
     (["batch", "answers.docx", "-o", "out.jsonl"], "not read as input"),
     (["batch", "gone.jsonl", "-o", "out.jsonl"], "cannot be read"),
@@ -340,6 +341,17 @@ def test_doctor_ends_with_three_for_a_dead_endpoint(capsys: pytest.CaptureFixtur
     code, out, _ = run(capsys, "doctor", "--base-url", "http://127.0.0.1:9/v1", "--model", "m")
     assert code == 3
     assert "FAIL  endpoint" in out
+
+
+def test_doctor_lists_what_an_endpoint_offers_where_no_model_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with scripted([said("{}")]) as server:
+        code, out, _ = run(capsys, "doctor", "--base-url", server.base_url)
+    assert code == 3
+    assert "It offers: scripted-1" in out
+
+
+def test_doctor_does_not_send_its_reader_to_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "coach doctor" not in run(capsys, "doctor", "--base-url", "http://127.0.0.1:9/v1", "--model", "m")[1]
 
 
 def test_doctor_ends_with_two_for_a_cache_it_cannot_write(

@@ -462,3 +462,43 @@ def test_any_bytes_give_a_reply_or_one_of_our_errors(streamed: bool) -> None:
 
 def test_reasoning_tokens_are_counted() -> None:
     assert run([said("{}", completion_tokens_details={"reasoning_tokens": 15})])[0].usage.reasoning_tokens == 15
+
+
+O1 = [
+    refused(400, "Unsupported parameter: 'max_tokens' is not supported, use 'max_completion_tokens' instead."),
+    refused(400, "Unsupported value: 'temperature' does not support 0 with this model.", param="temperature"),
+    said("", finish="length", completion_tokens_details={"reasoning_tokens": 50}),
+    said("{}", completion_tokens_details={"reasoning_tokens": 90}),
+]
+
+
+def test_a_reasoning_model_is_asked_in_its_own_terms_and_known_to_think(tmp_path: Path) -> None:
+    with scripted(list(O1)) as server:
+
+        async def once() -> tuple[bool, ChatReply]:
+            endpoint = Endpoint(model="o1", base_url=server.base_url, cache_dir=tmp_path)
+            known = endpoint.thinks
+            reply = await endpoint.complete(REQUEST)
+            await endpoint.aclose()
+            return known, reply
+
+        assert [asyncio.run(once())[0] for _ in range(3)] == [False, True, True]
+    last = server.requests[-1]
+    assert (len(server.requests), "temperature" in last, last["max_completion_tokens"]) == (5, False, 50)
+
+
+THOUGHTS = [
+    {"content": "{}", "reasoning_content": "Hm."},
+    {"content": "{}", "reasoning": "Hm."},
+    {"content": "<think>Hm.</think>{}"},
+]
+
+
+@pytest.mark.parametrize("message", THOUGHTS)
+def test_thinking_is_seen_under_the_names_servers_give_it(message: dict[str, str]) -> None:
+    assert run([Reply(body={"choices": [{"message": message, "finish_reason": "stop"}]})])[0].thought
+
+
+def test_thinking_is_seen_in_a_stream() -> None:
+    thinking = {"choices": [{"index": 0, "delta": {"reasoning_content": "Hm."}, "finish_reason": None}]}
+    assert run([events(thinking, chunk("{}"), chunk(finish="stop"))], on_text=lambda text: None)[0].thought

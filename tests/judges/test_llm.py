@@ -31,6 +31,7 @@ class ScriptedEndpoint:
 
     model = "scripted-1"
     identity = "scripted"
+    thinks = False
 
     def __init__(self, *script: str | tuple[str, Finish] | CoachError) -> None:
         self._script = list(script)
@@ -152,6 +153,13 @@ def test_an_invented_quote_is_asked_again_and_mended() -> None:
 def test_a_quote_that_stays_invented_is_told() -> None:
     judgement, _ = judge(reply({**BIAS, "quotes": ["words nobody wrote here"]}, VARIANCE))
     assert "bias: none of its quotes" in judgement.warnings[0]
+
+
+def test_a_model_that_thinks_gets_room_for_it_at_once() -> None:
+    endpoint = ScriptedEndpoint(reply(BIAS, VARIANCE))
+    endpoint.thinks = True
+    asyncio.run(LLMJudge(endpoint, max_tokens=100).judge(task()))
+    assert endpoint.requests[0].max_tokens == 100 * MORE_ROOM
 
 
 def test_a_doubt_is_told_once_and_then_the_policy_decides() -> None:

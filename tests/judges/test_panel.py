@@ -116,6 +116,7 @@ class Endpoint:
 
     model = "scripted-1"
     identity = "scripted"
+    thinks = False
 
     def __init__(self, level: Callable[[int, ChatRequest], int] = lambda n, r: 2, *, fail: int = 0) -> None:
         self._level = level
