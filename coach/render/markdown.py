@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from coach.render.highlight import pieces
-from coach.render.plain import POINT_MARKS, headline, inert, judged_by, level_words, opinions, used
+from coach.render.plain import (
+    POINT_MARKS,
+    gain_words,
+    headline,
+    inert,
+    judged_by,
+    level_words,
+    opinions,
+    shared_rationale,
+    used,
+)
 from coach.report import FeedbackReport
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>&~:@=$^])")
@@ -34,10 +44,15 @@ def render(report: FeedbackReport, answer: str) -> str:
 
 
 def _criteria(report: FeedbackReport) -> list[str]:
-    rows = ["| | Criterion | Level | Points | Why |", "|---|---|---|---|---|"]
+    shared = shared_rationale(report)
+    rows = [escape(shared), ""] if shared else []
+    rows += ["| | Criterion | Level | Points | Why |", "|---|---|---|---|---|"]
     for number, c in enumerate(report.criteria, start=1):
         points = "–" if c.points is None else f"{c.points:g} of {c.weight:g}"
-        title, why = escape(c.title or c.id), escape(" ".join(filter(None, [c.rationale, opinions(c)])))
+        title, why = (
+            escape(c.title or c.id),
+            escape(" ".join(filter(None, ["" if shared else c.rationale, opinions(c)]))),
+        )
         rows.append(f"| {number} | {title} | {level_words(c.level, c.status)} | {points} | {why} |")
     return [*rows, ""]
 
@@ -51,8 +66,10 @@ def _flags(report: FeedbackReport) -> list[str]:
 
 
 def _answer(report: FeedbackReport, answer: str) -> list[str]:
+    titles = {f.id: f.title or f.id for f in report.red_flags}
     marked = "".join(
-        _marked(piece.text, bool(piece.criteria or piece.flags), piece.ends) for piece in pieces(report, answer)
+        _marked(piece.text, bool(piece.criteria or piece.flags), [titles.get(e, e) for e in piece.ends])
+        for piece in pieces(report, answer)
     )
     return [
         "## Your answer, with the words that counted",
@@ -62,7 +79,7 @@ def _answer(report: FeedbackReport, answer: str) -> list[str]:
     ]
 
 
-def _marked(text: str, marked: bool, ends: tuple[str, ...]) -> str:
+def _marked(text: str, marked: bool, ends: Sequence[str]) -> str:
     """Bold where marked. Emphasis must not touch white space or cross lines, or Markdown shows the stars."""
     lines = []
     for line in text.split("\n"):
@@ -87,7 +104,8 @@ def _points(report: FeedbackReport) -> list[str]:
 def _steps(report: FeedbackReport) -> list[str]:
     names = {c.id: c.title or c.id for c in report.criteria} | {f.id: f.title or f.id for f in report.red_flags}
     return [
-        f"**+{s.gain:g}** {escape(names.get(s.criterion, s.criterion))}: {escape(s.advice)}" for s in report.next_steps
+        f"**{gain_words(s)}** {escape(names.get(s.criterion, s.criterion))}: {escape(s.advice)}"
+        for s in report.next_steps
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from coach.report import CriterionReport, FeedbackReport
+from coach.report import CriterionReport, FeedbackReport, NextStep
 
 OVERALL_WORDS = {1: "strong no", 2: "no", 3: "borderline", 4: "yes", 5: "strong yes"}
 POINT_MARKS = {"covered": "✓", "partial": "~", "missing": "·", "contradicted": "✗"}
@@ -73,3 +73,14 @@ def opinions(criterion: CriterionReport) -> str:
     """What each of several judges said; empty where one judged."""
     said = [f"{inert(o.judge)} {'open' if o.level is None else o.level}" for o in criterion.opinions]
     return f"Judges: {', '.join(said)}." if said else ""
+
+
+def gain_words(step: NextStep) -> str:
+    """`+9.5`, or `!` for a step that wins nothing by itself but lifts a cap."""
+    return f"+{step.gain:g}" if step.gain else "!"
+
+
+def shared_rationale(report: FeedbackReport) -> str:
+    """What a check in code says of all criteria alike; empty where each has words of its own."""
+    said = {c.rationale for c in report.criteria}
+    return said.pop() if report.judge.kind == "screen" and len(said) == 1 else ""

@@ -309,6 +309,14 @@ def test_any_change_is_judged_anew(tmp_path: Path, change: str) -> None:
     assert len(endpoint.requests) == 2
 
 
+def test_another_schema_is_judged_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = Endpoint()
+    asyncio.run(CachedJudge(LLMJudge(endpoint), tmp_path).judge(task()))
+    monkeypatch.setattr("coach.judges.cache.reply_schema", lambda *ids: {"another": "schema"})
+    asyncio.run(CachedJudge(LLMJudge(endpoint), tmp_path).judge(task()))
+    assert len(endpoint.requests) == 2
+
+
 def test_gaps_and_errors_are_never_kept(tmp_path: Path) -> None:
     judge = CachedJudge(LLMJudge(Endpoint(lambda n, r: 9), repair_calls=0), tmp_path)
     asyncio.run(judge.judge(task()))
