@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from coach.render.highlight import pieces
 from coach.render.plain import (
     POINT_MARKS,
+    flag_words,
     gain_words,
     headline,
     inert,
@@ -51,6 +52,7 @@ def _template() -> Template:
     environment.filters["inert"] = inert
     environment.filters["inert_lines"] = lambda text: inert(text, keep_lines=True)
     environment.globals["level_words"] = level_words
+    environment.globals["flag_words"] = flag_words
     environment.globals["gain_words"] = gain_words
     environment.globals["opinions"] = opinions
     environment.globals["point_marks"] = POINT_MARKS

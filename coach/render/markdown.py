@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from coach.render.highlight import pieces
 from coach.render.plain import (
     POINT_MARKS,
+    flag_words,
     gain_words,
     headline,
     inert,
@@ -60,7 +61,7 @@ def _criteria(report: FeedbackReport) -> list[str]:
 def _flags(report: FeedbackReport) -> list[str]:
     told = []
     for flag in report.red_flags:
-        words = "; ".join(f"“{escape(e.quote)}”" for e in flag.evidence[:3]) or "the answer as a whole"
+        words = "; ".join(f"“{escape(w)}”" for w in flag_words(flag)) or "the answer as a whole"
         told.append(f"**{escape(flag.title or flag.id)}**: {words} (total at most {flag.cap:g})")
     return _list("Red flags", told, escaped=True)
 

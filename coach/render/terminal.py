@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from coach.render.highlight import pieces
 from coach.render.plain import (
     POINT_MARKS,
+    flag_words,
     gain_words,
     headline,
     inert,
@@ -147,7 +148,7 @@ def _criterion(console: Console, number: int, criterion: CriterionReport, *, tol
 
 
 def _flag(console: Console, flag: FlagReport) -> None:
-    words = "; ".join(f"“{e.quote}”" for e in flag.evidence[:3]) or "the answer as a whole"
+    words = "; ".join(f"“{w}”" for w in flag_words(flag)) or "the answer as a whole"
     line = _text(f"{flag.title or flag.id}: ", FLAG_STYLE)
     line += _text(f"{words} (total at most {flag.cap:g})")
     _hanging(console, "!", line, style=FLAG_STYLE)

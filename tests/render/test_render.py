@@ -194,3 +194,10 @@ def test_flags_are_told_by_their_titles(name: str) -> None:
     shown = RENDERERS[name](report(next_steps=()), ANSWER)
     assert "Model first" in shown
     assert not re.search(r"model\\?_first", shown)
+
+
+@pytest.mark.parametrize("name", ["terminal", "md", "html"])
+def test_a_flag_on_the_whole_answer_does_not_repeat_it(name: str) -> None:
+    answer = "word " * 200
+    flag = report().red_flags[0].model_copy(update={"evidence": (Evidence(quote=answer, start=0, end=len(answer)),)})
+    assert len(re.findall("word", RENDERERS[name](report(answer, red_flags=[flag], criteria=()), answer))) < 260
