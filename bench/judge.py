@@ -83,5 +83,5 @@ def measure() -> tuple[Figure, ...]:
         ),
         Figure("the same: CPU per answer", f"{cpu:.1f} ms", "6 ms", cpu <= 6),
         Figure("the same: calls per answer", f"{calls:g}", "1", calls == 1),
-        Figure("every fourth reply cut: criteria lost of 1,200", str(lost), "0", lost == 0),
+        Figure("one reply in four malformed: criteria lost of 1,200", str(lost), "0", lost == 0),
     )

@@ -15,6 +15,7 @@ from coach.assembly import (
     criterion_reports,
     decided_by_screen,
     flag_reports,
+    judge_failure,
     point_reports,
     screen_info,
     standing_flags,
@@ -210,9 +211,10 @@ class Coach:
         feedback = build_feedback(
             task.question, task.rubric, verdicts, card=card, points=points, flags=flags, caps=caps
         )
+        failure = judge_failure(verdicts, card)
         return FeedbackReport(
             id=id,
-            status="ok",
+            status="failed" if failure else "ok",
             question_id=task.question.id,
             question=task.question.question,
             total=card.total,
@@ -236,6 +238,7 @@ class Coach:
             ),
             fingerprint=self._fingerprint(task),
             usage=judgement.usage,
+            error=_error_report(failure) if failure else None,
         )
 
     def _judge_info(self) -> JudgeInfo:
@@ -260,8 +263,12 @@ class Coach:
             fingerprint=Fingerprint(
                 answer="", rubric="", prompt=self.judge.prompt_fingerprint, judge=self.judge.fingerprint
             ),
-            error=ErrorReport(kind=type(error).__name__, message=error.message, hint=error.hint),
+            error=_error_report(error),
         )
+
+
+def _error_report(error: CoachError) -> ErrorReport:
+    return ErrorReport(kind=type(error).__name__, message=error.message, hint=error.hint)
 
 
 def read_row(row: Mapping[str, object]) -> _Row:

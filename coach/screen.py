@@ -97,7 +97,7 @@ def _whole(answer: str) -> tuple[Span, ...]:
 def _too_short(said: list[str], whole: tuple[Span, ...]) -> Finding | None:
     # Scripts without spaces put a whole sentence into one word.
     size = sum(max(1, len(w) // 3) if not w.isascii() else 1 for w in said)
-    if size >= MIN_WORDS:
+    if size >= MIN_WORDS or not said:  # without a word it is no language
         return None
     message = f"The answer has {len(said)} word{'' if len(said) == 1 else 's'}: too short to be judged."
     return Finding("too_short", message, whole, CAP_EMPTY, decides=True)

@@ -42,7 +42,8 @@ PerCallOption = Annotated[
     int | None, typer.Option("--criteria-per-call", min=0, help="Criteria judged in one call; 0, the default, for all.")
 ]
 RepairOption = Annotated[
-    int | None, typer.Option("--repair-calls", min=0, help="Calls beyond the first that one answer may cost (2).")
+    int | None,
+    typer.Option("--repair-calls", min=0, help="Calls that ask again for what is missing or does not hold (2)."),
 ]
 MaxCostOption = Annotated[
     float | None, typer.Option("--max-cost", metavar="USD", help="No call starts that could pass this sum.")

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coach.errors import CoachError, JudgeError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
-from coach.judges.chat import ChatReply, ChatRequest, Finish, HealthLine, Message, Quirks
+from coach.judges.chat import ChatReply, ChatRequest, Finish, HealthLine, Message, Quirks, Rung
 from coach.judges.quirks import QuirkNotes, learn, step_down
 from coach.judges.retry import retry_after, retrying
+from coach.judges.stream import StreamedReply
 from coach.models import Usage
 from coach.pricing import Price, cost_of, price_of
 
@@ -83,6 +84,8 @@ class Endpoint:
         self._sleep = sleep
         self._notes = QuirkNotes(cache_dir, base_url=self.identity, model=model)
         self._quirks: Quirks | None = None
+        self._proven: set[Rung] = set()
+        """Rungs on which this endpoint has said something."""
         self._client: openai.AsyncOpenAI | None = None
 
     async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
@@ -91,19 +94,31 @@ class Endpoint:
 
         async def attempt() -> ChatReply:
             nonlocal sent
+            rung = None
             for _ in range(MAX_LESSONS):
                 sent += 1
-                quirks = self.quirks
+                known = self.quirks
+                quirks = known.model_copy(update={"rung": rung}) if rung else known
                 try:
                     reply = await self._send(request, quirks, on_text)
                 except _Refused as refusal:
-                    self._learn(learn(quirks, refusal.status, refusal.message), quirks, refusal)
+                    lesson = learn(quirks, refusal.status, refusal.message)
+                    if rung and lesson:
+                        rung = lesson.rung
+                    else:
+                        self._learn(lesson, known, refusal)
                     continue
                 if reply.text.strip() or reply.refusal or reply.finish != "stop":
+                    self._spoke(reply, quirks, known)
                     return reply
                 # Some servers accept a schema they cannot follow and then say nothing at all.
-                self._learn(step_down(quirks), quirks, None)
-            raise JudgeReplyInvalid(f"{self._where} turned down every form of the request")
+                below = step_down(quirks)
+                if below is None:
+                    break
+                rung = below.rung
+            else:
+                raise JudgeReplyInvalid(f"{self._where} turned down every form of the request")
+            raise JudgeReplyInvalid(f"{self._where} sent an empty reply")
 
         async for trial in retrying(self._tries, self._sleep):
             with trial:
@@ -117,6 +132,11 @@ class Endpoint:
             self._quirks = self._notes.read()
         return self._quirks
 
+    @property
+    def thinks(self) -> bool:
+        """See `ChatEndpoint.thinks`; learned from the model's replies."""
+        return self.quirks.thinks
+
     async def aclose(self) -> None:
         """Close all connections; the next call opens new ones."""
         client, self._client = self._client, None
@@ -129,13 +149,21 @@ class Endpoint:
             offered = await self._offered()
         except CoachError as error:
             return (HealthLine("endpoint", False, error.message, error.hint),)
-        lines = [HealthLine("endpoint", True, f"{self.identity} answers")]
+        there = HealthLine("endpoint", True, f"{self.identity} answers")
         if offered and self.model not in offered:
-            shown = ", ".join(sorted(offered)[:8])
-            mend = f"It offers: {shown}. Name one with --model or COACH_MODEL."
-            lines.append(HealthLine("model", False, f"{self.model} is not among the endpoint's models", mend))
-            return tuple(lines)
-        return (*lines, await self._check_output())
+            return there, HealthLine(
+                "model", False, f"{self.model} is not among the endpoint's models", _choice(offered)
+            )
+        return there, await self._check_output()
+
+    async def offers(self) -> tuple[HealthLine, ...]:
+        """For `coach doctor` where no model is named: is it there, and what could be named."""
+        try:
+            offered = await self._offered()
+        except CoachError as error:
+            return (HealthLine("endpoint", False, error.message.replace(self._where, self.identity), error.hint),)
+        there = HealthLine("endpoint", True, f"{self.identity} answers")
+        return there, HealthLine("model", False, "no model is named", _choice(offered))
 
     async def _check_output(self) -> HealthLine:
         schema: dict[str, object] = {
@@ -177,25 +205,24 @@ class Endpoint:
         """The same reply, put together from its pieces; a stream that ends without a finish is a cut connection."""
         if quirks.stream_usage:
             parameters["stream_options"] = {"include_usage": True}
-        text, finish, usage, model, refusal = "", None, None, self.model, ""
-        async with await self._open().chat.completions.create(stream=True, **parameters) as chunks:
-            async for chunk in chunks:
-                usage = chunk.usage or usage
-                model = chunk.model or model
-                for choice in chunk.choices[:1]:
-                    finish = choice.finish_reason or finish
-                    refusal += choice.delta.refusal or ""
-                    if choice.delta.content:
-                        text += choice.delta.content
-                        on_text(text)
-        if finish is None:
+        import httpx2
+
+        reply = StreamedReply()
+        call = self._open().chat.completions.with_streaming_response.create(stream=True, **parameters)
+        try:
+            async with call as response:
+                if "json" in response.headers.get("content-type", ""):
+                    return self._read(await response.read(), quirks)  # a server that does not stream
+                async for line in response.iter_lines():
+                    if reply.feed(line):
+                        on_text(reply.text)
+        except httpx2.TimeoutException:
+            raise JudgeUnavailable(f"{self._where} said nothing more for {self._timeout:g} s") from None
+        except httpx2.HTTPError as error:
+            raise JudgeUnavailable(f"{self._where} broke off: {_clean(str(error))}") from None
+        body = reply.body()
+        if body is None:
             raise JudgeUnavailable(f"{self._where} broke off in the middle of its reply")
-        told = usage.model_dump() if usage else {}
-        body = {
-            "model": model,
-            "usage": told,
-            "choices": [{"finish_reason": finish, "message": {"content": text, "refusal": refusal or None}}],
-        }
         return self._reply(body, quirks)
 
     def _read(self, content: bytes, quirks: Quirks) -> ChatReply:
@@ -208,23 +235,26 @@ class Endpoint:
 
     def _reply(self, body: object, quirks: Quirks) -> ChatReply:
         match body:
-            case {"choices": [{"message": {**message}, **choice}, *_]}:
+            case {"choices": [{"message": dict() as message, **choice}, *_]}:
                 pass
             case {"error": error}:
-                raise JudgeReplyInvalid(f"{self._where} answered with an error: {_clean(str(error))}")
+                told = error.get("message", error) if isinstance(error, dict) else error
+                raise JudgeReplyInvalid(f"{self._where} answered with an error: {self._redact(_clean(str(told)))}")
             case _:
                 raise JudgeReplyInvalid(f"{self._where} sent a response without choices")
         text, refusal = message.get("content"), message.get("refusal")
         finish = _FINISH.get(str(choice.get("finish_reason")), "stop")
         refused = refusal if isinstance(refusal, str) and refusal.strip() else None
         named = body.get("model") if isinstance(body, dict) else None
+        usage = self._usage(body.get("usage") if isinstance(body, dict) else None)
         return ChatReply(
             text=text if isinstance(text, str) else "",
             finish="refusal" if refused else finish,
             refusal=refused,
-            usage=self._usage(body.get("usage") if isinstance(body, dict) else None),
+            usage=usage,
             rung=quirks.rung,
             model=named if isinstance(named, str) and named else self.model,
+            thought=usage.reasoning_tokens > 0 or _thought(message, finish),
         )
 
     def _usage(self, told: object) -> Usage:
@@ -240,16 +270,29 @@ class Endpoint:
 
     # --- faults -----------------------------------------------------------------------------------------------------
 
-    def _learn(self, lesson: Quirks | None, assumed: Quirks, refusal: _Refused | None) -> None:
+    def _learn(self, lesson: Quirks | None, assumed: Quirks, refusal: _Refused) -> None:
         """Take the lesson, or raise what the refusal means. A call that ran beside this one may have learned it first."""
         if self.quirks != assumed:
             return
         if lesson is None:
-            if refusal is None:
-                raise JudgeReplyInvalid(f"{self._where} sent an empty reply")
             raise self._translate(refusal.error)
-        self._quirks = lesson
-        self._notes.write(lesson)
+        self._remember(lesson)
+
+    def _spoke(self, reply: ChatReply, quirks: Quirks, known: Quirks) -> None:
+        """Remember that a model thinks, and a rung that speaks in place of one that never did.
+
+        One empty reply of a rung that has spoken before is an accident.
+        """
+        learned = known.model_copy(update={"thinks": known.thinks or reply.thought})
+        if known.rung not in self._proven:
+            learned = learned.model_copy(update={"rung": quirks.rung})
+        self._proven.add(quirks.rung)
+        if learned != known and self.quirks == known:
+            self._remember(learned)
+
+    def _remember(self, quirks: Quirks) -> None:
+        self._quirks = quirks
+        self._notes.write(quirks)
 
     def _translate(self, error: openai.OpenAIError) -> JudgeError:
         import openai
@@ -309,6 +352,11 @@ class Endpoint:
         return {_clean(m.id) for m in page.data or []}
 
 
+def _choice(offered: set[str]) -> str:
+    shown = f"It offers: {', '.join(sorted(offered)[:8])}. " if offered else ""
+    return f"{shown}Name one with --model or COACH_MODEL."
+
+
 def _parameters(request: ChatRequest, quirks: Quirks, model: str) -> dict[str, Any]:
     """The request as this endpoint takes it."""
     # Messages and schema go round the SDK's typed parameters: it walks through every part of those, which costs more than
@@ -340,6 +388,14 @@ def _counts(told: Mapping[str, Any]) -> _Counts:
     cached = number("prompt_tokens_details", "cached_tokens") or number("prompt_cache_hit_tokens")
     reasoning = number("completion_tokens_details", "reasoning_tokens")
     return _Counts(prompt, min(cached, prompt), number("completion_tokens"), reasoning)
+
+
+def _thought(message: Mapping[str, Any], finish: Finish) -> bool:
+    """Whether a reply shows that its model thinks: under the names servers give it, in the text, or for want of any text."""
+    text = message.get("content")
+    said = text.strip() if isinstance(text, str) else ""
+    aside = message.get("reasoning_content") or message.get("reasoning")
+    return bool(aside) or said.startswith("<think") or (finish == "length" and not said)
 
 
 def _words_of(error: openai.APIStatusError) -> str:

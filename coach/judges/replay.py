@@ -34,6 +34,9 @@ class RecordingEndpoint:
         path: JSONL file; records are appended.
     """
 
+    thinks = False
+    """Whatever is learned while recording: requests must stay what a replay will ask for."""
+
     def __init__(self, endpoint: ChatEndpoint, path: Path) -> None:
         self._endpoint = endpoint
         self._path = path
@@ -70,6 +73,7 @@ class ReplayEndpoint:
     """
 
     identity = "replay"
+    thinks = False
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -6,7 +6,18 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from coach.render.highlight import pieces
-from coach.render.plain import POINT_MARKS, headline, inert, judged_by, level_words, opinions, used
+from coach.render.plain import (
+    POINT_MARKS,
+    flag_words,
+    gain_words,
+    headline,
+    inert,
+    judged_by,
+    level_words,
+    opinions,
+    shared_rationale,
+    used,
+)
 from coach.report import FeedbackReport
 
 if TYPE_CHECKING:
@@ -23,6 +34,7 @@ def render(report: FeedbackReport, answer: str) -> str:
         judged_by=judged_by(report),
         used=used(report),
         names=names,
+        shared=shared_rationale(report),
     )
 
 
@@ -40,6 +52,8 @@ def _template() -> Template:
     environment.filters["inert"] = inert
     environment.filters["inert_lines"] = lambda text: inert(text, keep_lines=True)
     environment.globals["level_words"] = level_words
+    environment.globals["flag_words"] = flag_words
+    environment.globals["gain_words"] = gain_words
     environment.globals["opinions"] = opinions
     environment.globals["point_marks"] = POINT_MARKS
     return environment.get_template("report.html.j2")
