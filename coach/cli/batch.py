@@ -11,7 +11,7 @@ import typer
 from coach.cli import options
 
 if TYPE_CHECKING:
-    from coach.batch import BatchSummary
+    from coach.batch.run import BatchSummary
 
 EXIT_FAILED_ROWS = 4
 EXIT_COST_CAP = 5
@@ -38,7 +38,7 @@ def batch(
 
     A row that cannot be graded becomes a report with status "failed", never a grade, and the exit code is 4.
     """
-    from coach.batch import grade_file
+    from coach.batch.run import grade_file
 
     settings = options.settings_from(
         bank=bank,

@@ -6,7 +6,7 @@ Several make a panel; `escalate` asks the offline judge first and an LLM where t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from coach.errors import InputError
 from coach.judges.base import Judge
@@ -15,6 +15,7 @@ from coach.settings import Settings
 if TYPE_CHECKING:
     from coach.judges.chat import ChatEndpoint
     from coach.judges.endpoint import Endpoint
+    from coach.judges.pace import Pace
     from coach.models import Judged
 
 SAMPLE_TEMPERATURE = 0.7
@@ -24,7 +25,11 @@ ESCALATE_MARGIN = 12.0
 
 
 def make_judge(
-    choices: str | Sequence[str], settings: Settings, *, on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None
+    choices: str | Sequence[str],
+    settings: Settings,
+    *,
+    on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None,
+    pace: Pace | None = None,
 ) -> Judge:
     """The judge that choices stand for under these settings; several make a panel.
 
@@ -32,12 +37,13 @@ def make_judge(
         choices: `auto`, `offline`, `llm`, `llm:MODEL`, `replay` or `escalate`.
         settings: endpoint, samples, caps and the like.
         on_verdicts: told what an LLM has judged while its reply comes in.
+        pace: told when an endpoint asks to wait.
 
     Raises:
         InputError: a choice is unknown, or a setting it needs is missing.
     """
     wanted = [choices] if isinstance(choices, str) else list(choices)
-    judges = [_one(choice, settings, on_verdicts) for choice in wanted]
+    judges = [_one(choice, settings, _Listeners(on_verdicts, pace)) for choice in wanted]
     if len(judges) == 1:
         return judges[0]
     from coach.judges.panel import PanelJudge
@@ -45,19 +51,26 @@ def make_judge(
     return PanelJudge(judges)
 
 
-def _one(choice: str, settings: Settings, on_verdicts: Callable[[tuple[Judged, ...]], None] | None) -> Judge:
+class _Listeners(NamedTuple):
+    """Who is told what an LLM does."""
+
+    on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None
+    pace: Pace | None = None
+
+
+def _one(choice: str, settings: Settings, listeners: _Listeners) -> Judge:
     name, _, model = choice.partition(":")
     if name == "llm" or (name == "auto" and settings.llm_configured):
-        return _llm(settings.with_options(model=model or None), on_verdicts)
+        return _llm(settings.with_options(model=model or None), listeners)
     if name == "auto":
         name = "offline"
     if model or name not in JUDGES:
         known = ", ".join(("auto", "llm", "llm:MODEL", *JUDGES))
         raise InputError(f"no judge {choice!r}", hint=f"Use one of {known}; several make a panel.")
-    return JUDGES[name](settings)
+    return JUDGES[name](settings, listeners)
 
 
-def make_endpoint(settings: Settings) -> Endpoint:
+def make_endpoint(settings: Settings, pace: Pace | None = None) -> Endpoint:
     """The LLM endpoint of these settings.
 
     Raises:
@@ -79,10 +92,11 @@ def make_endpoint(settings: Settings) -> Endpoint:
         tries=settings.tries,
         cache_dir=settings.cache_dir,
         prices=load_prices(settings.price_file),
+        pace=pace,
     )
 
 
-def _llm(settings: Settings, on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None) -> Judge:
+def _llm(settings: Settings, listeners: _Listeners) -> Judge:
     from coach.judges.cache import CachedJudge
     from coach.judges.examples import Examples
     from coach.judges.llm import LLMJudge
@@ -91,12 +105,12 @@ def _llm(settings: Settings, on_verdicts: Callable[[tuple[Judged, ...]], None] |
     if settings.few_shot and settings.few_shot_file is None:
         raise InputError("--few-shot needs labelled answers", hint="Add --few-shot-file FILE.")
     judge = LLMJudge(
-        _capped(make_endpoint(settings), settings),
+        _capped(make_endpoint(settings, listeners.pace), settings),
         repair_calls=settings.repair_calls,
         per_call=settings.per_call,
         temperature=SAMPLE_TEMPERATURE if settings.samples > 1 else 0.0,
         examples=Examples(settings.few_shot_file, settings.few_shot) if settings.few_shot_file else None,
-        on_verdicts=on_verdicts if settings.samples == 1 else None,
+        on_verdicts=listeners.on_verdicts if settings.samples == 1 else None,
     )
     whole: Judge = SampledJudge(judge, settings.samples) if settings.samples > 1 else judge
     return CachedJudge(whole, settings.cache_dir) if settings.use_cache else whole
@@ -112,13 +126,13 @@ def _capped(endpoint: Endpoint, settings: Settings) -> ChatEndpoint:
     return BudgetedEndpoint(endpoint, max_cost=settings.max_cost, price=price)
 
 
-def _offline(settings: Settings) -> Judge:
+def _offline(settings: Settings, listeners: _Listeners) -> Judge:
     from coach.judges.offline import OfflineJudge
 
     return OfflineJudge()
 
 
-def _replay(settings: Settings) -> Judge:
+def _replay(settings: Settings, listeners: _Listeners) -> Judge:
     from coach.judges.replay import ReplayJudge
 
     if settings.replay_file is None:
@@ -126,13 +140,15 @@ def _replay(settings: Settings) -> Judge:
     return ReplayJudge(settings.replay_file)
 
 
-def _escalate(settings: Settings) -> Judge:
+def _escalate(settings: Settings, listeners: _Listeners) -> Judge:
     from coach.judges.panel import EscalatingJudge
 
-    return EscalatingJudge(_offline(settings), _llm(settings), margin=ESCALATE_MARGIN)
+    return EscalatingJudge(
+        _offline(settings, listeners), _llm(settings, _Listeners(pace=listeners.pace)), margin=ESCALATE_MARGIN
+    )
 
 
-JUDGES: dict[str, Callable[[Settings], Judge]] = {
+JUDGES: dict[str, Callable[[Settings, _Listeners], Judge]] = {
     "offline": _offline,
     "llm": _llm,
     "replay": _replay,

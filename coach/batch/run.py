@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from coach.batch.rows import Row
 from coach.errors import CostCapReached, InputError
 from coach.files import Replacing
 from coach.flow import in_order
@@ -27,7 +28,7 @@ MAX_LINE_BYTES = 4_000_000
 """A longer line is a failed row; the rest of the file is still graded."""
 
 
-class Row(NamedTuple):
+class OldRow(NamedTuple):
     """One line of the input: the row it holds, or why it holds none."""
 
     number: int
@@ -77,8 +78,8 @@ async def grade_file(
     causes: Counter[str] = Counter()
     stopped = False
 
-    async def one(row: Row) -> tuple[Row, FeedbackReport]:
-        return row, await coach.grade_row(row.content, id=str(row.number))
+    async def one(row: OldRow) -> tuple[OldRow, FeedbackReport]:
+        return row, await coach.grade_row(Row(row.number, row.content))
 
     with Replacing(out) as file:
         async for row, report in in_order((partial(one, row) for row in read_jsonl(source)), limit=concurrency):
@@ -99,7 +100,7 @@ def _check_suffixes(source: Path, out: Path) -> None:
         raise InputError(f"{out} is the input too", hint="Write the reports to another file.")
 
 
-def read_jsonl(source: Path) -> Iterator[Row]:
+def read_jsonl(source: Path) -> Iterator[OldRow]:
     """Rows of a JSONL file; blank lines are skipped, a line that is no row carries its error.
 
     Raises:
@@ -109,7 +110,7 @@ def read_jsonl(source: Path) -> Iterator[Row]:
         with source.open("rb") as file:
             for number, line in enumerate(_lines(file), start=1):
                 if line.strip(b"\xef\xbb\xbf \t\r\n"):
-                    yield Row(number, parse_line(line, number))
+                    yield OldRow(number, parse_line(line, number))
     except OSError as error:
         raise InputError(f"{source} cannot be read: {error.strerror}", hint="Check the path.") from None
 
@@ -138,7 +139,7 @@ def parse_line(line: bytes, number: int) -> dict[str, object] | InputError:
     return row
 
 
-def output_line(row: Row, report: FeedbackReport) -> str:
+def output_line(row: OldRow, report: FeedbackReport) -> str:
     """The report as one line of JSON, with the row's other columns; a column named like a field of the report loses."""
     merged = row.carried | report.model_dump(mode="json")
     return escape_controls(json.dumps(merged, ensure_ascii=False, separators=(",", ":"))) + "\n"
