@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from functools import partial
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coach.batch.rows import Row, read_entry, rows_of
-from coach.errors import CoachError
-from coach.flow import in_order
+from coach.batch.engine import Engine, Flow
+from coach.batch.journal import Journal
+from coach.batch.rows import rows_of
 from coach.judges.base import Judge
 from coach.models import Judged, Question
 from coach.pipeline import Pipeline
@@ -20,6 +20,9 @@ from coach.settings import Settings
 if TYPE_CHECKING:
     from coach.bank import QuestionBank
     from coach.embed import Embedder
+
+LEAST_WINDOW = 16
+"""Rows taken at once by `agrade_many`."""
 
 
 class Coach(Pipeline):
@@ -66,24 +69,36 @@ class Coach(Pipeline):
         return self._portal.run(self.agrade(question, answer, id=id))
 
     async def agrade_many(
-        self, rows: Iterable[Mapping[str, object]], *, concurrency: int = 8
+        self,
+        rows: Iterable[Mapping[str, object]],
+        *,
+        concurrency: int = 8,
+        journal: Path | None = None,
     ) -> AsyncIterator[FeedbackReport]:
-        """Grade rows, `concurrency` at a time, and yield one report a row, in order.
+        """Grade rows, `concurrency` at a time, and yield one report a row, in order: the engine of `coach batch`.
 
         A row has `answer` and either `question_id` or `question` and `reference` (and `points`); it may have `id`. A row
-        that cannot be graded yields a report with status `failed` and no grade.
-        """
-        jobs = (partial(self.grade_row, row) for row in rows_of(rows))
-        async for report in in_order(jobs, limit=concurrency):
-            yield report
+        that cannot be graded yields a report with status `failed` and no grade. Rows are taken in a thread as there is
+        room, so they may be endless; a reader that is slow holds up the work, and one that stops ends it.
 
-    async def grade_row(self, row: Row) -> FeedbackReport:
-        """Grade one row of a batch; an error becomes a failed report, never a grade."""
+        Args:
+            rows: any iterable.
+            concurrency: answers at the judge at once, at most.
+            journal: SQLite file in which grades are kept and found again; made where it is missing.
+
+        Raises:
+            JournalError: the journal cannot be used.
+            JudgeError: the judge failed so many rows in a row that going on makes no sense.
+        """
+        book = Journal(journal) if journal else None
+        flow = Flow(concurrency=concurrency, window=max(LEAST_WINDOW, 4 * concurrency))
         try:
-            entry = read_entry(row)
-            return await self.agrade(entry.asked, entry.answer, id=row.id)
-        except CoachError as error:
-            return self.failed(row.id, row.question_id, error)
+            async with aclosing(Engine(self, rows_of(rows), flow=flow, journal=book).outcomes()) as outcomes:
+                async for outcome in outcomes:
+                    yield outcome.report
+        finally:
+            if book is not None:
+                book.close()
 
     def close(self) -> None:
         """Close the judge's connections and the thread that `grade` runs on."""

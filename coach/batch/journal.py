@@ -188,10 +188,8 @@ class Journal:
             me = this_process()
             self._forget_the_dead()
             values = (socket.gethostname(), me.pid, me.started, time.time())
-            self._owner = self._db.execute(
-                "insert into owners (host, pid, started, seen) values (?, ?, ?, ?)", values
-            ).lastrowid
-            assert self._owner is not None
+            inserted = self._db.execute("insert into owners (host, pid, started, seen) values (?, ?, ?, ?)", values)
+            self._owner = int(inserted.lastrowid or 0)
         else:
             self._db.execute("update owners set seen = ? where id = ?", (time.time(), self._owner))
         return self._owner

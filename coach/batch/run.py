@@ -1,151 +1,150 @@
-"""Grading a file of answers: JSONL in, JSONL out, in order, one report a row.
-
-An input line looks like
-    {"question_id": "q01", "answer": "I would start from the goal ...", "id": "a-17", "cohort": "spring"}
-and the output line is the report with `cohort` carried over, untouched.
-"""
+"""A whole run over files: rows in, engine, journal, rows out, summary."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
+import tempfile
 from collections.abc import Callable, Iterator
-from functools import partial
+from contextlib import ExitStack, aclosing, closing, contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from coach.batch.rows import Row
-from coach.errors import CostCapReached, InputError
+from coach.batch.engine import Engine, Flow
+from coach.batch.journal import Journal
+from coach.batch.page import Pages
+from coach.batch.reading import Format, Source, parquet_types, read_rows
+from coach.batch.summary import Summary, Tally
+from coach.batch.writing import Shape, Writer, open_writer
+from coach.errors import InputError
 from coach.files import Replacing
-from coach.flow import in_order
-from coach.grading import Coach
-from coach.render.json_ import escape_controls
-from coach.report import FeedbackReport
-
-READ_KEYS = frozenset({"id", "question_id", "answer", "question", "reference", "points"})
-"""Columns a row is graded from; every other column is carried over."""
-MAX_LINE_BYTES = 4_000_000
-"""A longer line is a failed row; the rest of the file is still graded."""
+from coach.pipeline import Pipeline
 
 
-class OldRow(NamedTuple):
-    """One line of the input: the row it holds, or why it holds none."""
+class Job(NamedTuple):
+    """What to grade and where to put it."""
 
-    number: int
-    content: dict[str, object] | InputError
-
-    @property
-    def carried(self) -> dict[str, object]:
-        """Columns that go to the output untouched."""
-        return (
-            {}
-            if isinstance(self.content, InputError)
-            else {k: v for k, v in self.content.items() if k not in READ_KEYS}
-        )
-
-
-class BatchSummary(NamedTuple):
-    """Counts of one run: rows = judged + abstained + failed."""
-
-    rows: int
-    judged: int
-    abstained: int
-    """Rows without a total, because too little could be judged."""
-    failed: int
-    causes: Counter[str]
-    """Why rows failed."""
-    stopped: bool
-    """Whether the cost cap ended the run before all rows were judged."""
+    sources: tuple[Source, ...]
+    out: Path | None
+    """None for standard output."""
+    out_format: Format = "jsonl"
+    journal: Path | None = None
+    """None keeps grades for the length of the run only."""
+    report: Path | None = None
+    """The HTML page of the run; each row gets a page in a folder beside it."""
+    strict: bool = False
+    """Stop at the first row that fails."""
 
 
-async def grade_file(
-    coach: Coach, source: Path, out: Path, *, concurrency: int, progress: Callable[[int], None] = lambda done: None
-) -> BatchSummary:
-    """Grade every row of a JSONL file into another.
+class Streams(NamedTuple):
+    """Standard input and output, for jobs that use them."""
 
-    Args:
-        coach: bank, judge and embedder.
-        source: JSONL file.
-        out: written beside and renamed at the end.
-        concurrency: answers graded at once.
-        progress: called with the count of rows done.
+    stdin: IO[bytes] | None = None
+    stdout: IO[bytes] | None = None
+
+
+class Watch(NamedTuple):
+    """Who is told what."""
+
+    started: Callable[[Engine], None] = lambda engine: None
+    counted: Callable[[Tally], None] = lambda tally: None
+
+
+async def run(
+    pipeline: Pipeline,
+    job: Job,
+    *,
+    flow: Flow | None = None,
+    streams: Streams | None = None,
+    watch: Watch | None = None,
+) -> Summary:
+    """Grade every row of the job's inputs.
+
+    The output is written beside its name and renamed at the end; what a run that was stopped has written stays there as
+    `NAME.part`, and all its grades stay in the journal.
 
     Raises:
-        InputError: the input cannot be read or the output not be written.
+        InputError: an input cannot be read, the output or the journal not be written; or a bad row, where `strict`.
+        JudgeError: the judge fails row after row; or one row, where `strict`.
     """
-    _check_suffixes(source, out)
-    tally: Counter[str] = Counter()
-    causes: Counter[str] = Counter()
-    stopped = False
+    check(job)
+    watch, streams = watch or Watch(), streams or Streams()
+    tally = Tally()
+    shape = Shape(tuple(pipeline.bank.criteria), parquet_types(job.sources))
+    with ExitStack() as stack:
+        book = stack.enter_context(closing(Journal(stack.enter_context(_journal_path(job.journal)))))
+        pages = stack.enter_context(Pages(job.report)) if job.report else None
+        writer = stack.enter_context(_output(job, shape, streams))
+        engine = Engine(pipeline, read_rows(job.sources, streams.stdin), flow=flow, journal=book)
+        watch.started(engine)
+        async with aclosing(engine.outcomes()) as outcomes:
+            async for outcome in outcomes:
+                if job.strict and outcome.result.failure:
+                    raise outcome.result.failure.error
+                writer.write(outcome)
+                tally.add(outcome)
+                if pages:
+                    pages.add(outcome)
+                watch.counted(tally)
+        summary = tally.summary(capped=engine.capped, stopped=engine.stopped, text_of=_texts(pipeline))
+        if pages:
+            pages.finish(summary, pipeline)
+        if engine.stopped:
+            raise Stopped(summary)
+    return summary
 
-    async def one(row: OldRow) -> tuple[OldRow, FeedbackReport]:
-        return row, await coach.grade_row(Row(row.number, row.content))
 
-    with Replacing(out) as file:
-        async for row, report in in_order((partial(one, row) for row in read_jsonl(source)), limit=concurrency):
-            file.write(output_line(row, report))
-            tally[_outcome(report)] += 1
-            if report.error:
-                causes[report.error.message] += 1
-                stopped = stopped or report.error.kind == CostCapReached.__name__
-            progress(tally.total())
-    return BatchSummary(tally.total(), tally["judged"], tally["abstained"], tally["failed"], causes, stopped=stopped)
+class Stopped(Exception):
+    """The run was asked to stop before its end; carries what it came to."""
+
+    def __init__(self, summary: Summary) -> None:
+        super().__init__("stopped")
+        self.summary = summary
 
 
-def _check_suffixes(source: Path, out: Path) -> None:
-    for path, role in ((source, "input"), (out, "output")):
-        if path.suffix.lower() not in {".jsonl", ".ndjson"}:
-            raise InputError(f"{path}: {path.suffix or 'no suffix'} is not read as {role}", hint="Use a .jsonl file.")
-    if source.resolve() == out.resolve():
-        raise InputError(f"{out} is the input too", hint="Write the reports to another file.")
-
-
-def read_jsonl(source: Path) -> Iterator[OldRow]:
-    """Rows of a JSONL file; blank lines are skipped, a line that is no row carries its error.
+def check(job: Job) -> None:
+    """Whether the job's files go together.
 
     Raises:
-        InputError: the file cannot be read at all.
+        InputError: the output is an input too, or an input is not there.
     """
-    try:
-        with source.open("rb") as file:
-            for number, line in enumerate(_lines(file), start=1):
-                if line.strip(b"\xef\xbb\xbf \t\r\n"):
-                    yield OldRow(number, parse_line(line, number))
-    except OSError as error:
-        raise InputError(f"{source} cannot be read: {error.strerror}", hint="Check the path.") from None
+    for source in job.sources:
+        if source.path is None:
+            continue
+        if not source.path.exists():
+            raise InputError(f"{source.path} cannot be read: there is no such file", hint="Check the path.")
+        if job.out and source.path.resolve() == job.out.resolve():
+            raise InputError(f"{job.out} is the input too", hint="Write the reports to another file.")
 
 
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    """Lines, each cut at MAX_LINE_BYTES + 1 so that no line, however long, fills the memory."""
-    while line := file.readline(MAX_LINE_BYTES + 1):
-        rest = line
-        while not rest.endswith(b"\n") and len(rest) > MAX_LINE_BYTES:
-            rest = file.readline(MAX_LINE_BYTES + 1)
-        yield line
+@contextmanager
+def _journal_path(path: Path | None) -> Iterator[Path]:
+    if path is not None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="coach-") as folder:
+        yield Path(folder) / "journal.sqlite"
 
 
-def parse_line(line: bytes, number: int) -> dict[str, object] | InputError:
-    """The row a line holds, or an error that names the line, the fault and its place."""
-    if len(line) > MAX_LINE_BYTES:
-        return InputError(f"line {number}: longer than {MAX_LINE_BYTES:,} bytes")
-    try:
-        row = json.loads(line.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        return InputError(f"line {number}: not UTF-8 at byte {error.start}", hint="Save the file as UTF-8.")
-    except (json.JSONDecodeError, RecursionError) as error:
-        return InputError(f"line {number}: not JSON: {error}", hint="Each line holds one JSON object.")
-    if not isinstance(row, dict):
-        return InputError(f"line {number}: a JSON {type(row).__name__}, not an object")
-    return row
+@contextmanager
+def _output(job: Job, shape: Shape, streams: Streams) -> Iterator[Writer]:
+    with ExitStack() as stack:
+        if job.out is None:
+            if streams.stdout is None:
+                raise InputError("there is no standard output to write to")
+            file: IO[bytes] = streams.stdout
+        else:
+            file = stack.enter_context(Replacing(job.out)).buffer
+        writer = open_writer(job.out_format, file, shape)
+        yield writer
+        writer.close()
 
 
-def output_line(row: OldRow, report: FeedbackReport) -> str:
-    """The report as one line of JSON, with the row's other columns; a column named like a field of the report loses."""
-    merged = row.carried | report.model_dump(mode="json")
-    return escape_controls(json.dumps(merged, ensure_ascii=False, separators=(",", ":"))) + "\n"
+def _texts(pipeline: Pipeline) -> Callable[[str], str | None]:
+    """What an expert point of the bank says; None for points of questions that rows brought along."""
 
+    def text_of(id: str) -> str | None:
+        question = id.rpartition(".")[0]
+        if question not in pipeline.bank.ids:
+            return None
+        return next((f"{p.text} ({id})" for p in pipeline.bank.question(question).points if p.id == id), None)
 
-def _outcome(report: FeedbackReport) -> str:
-    if report.status == "failed":
-        return "failed"
-    return "judged" if report.total is not None else "abstained"
+    return text_of
