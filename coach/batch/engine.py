@@ -107,12 +107,12 @@ class Engine:
                         return
                     yield Outcome(slot.row, result, slot.again)
         finally:
-            reading.end()
-            encoding.end()
             under_way = [*work, *self._active]
             for task in under_way:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
+            reading.end()
+            encoding.end()
             if self._end.done():
                 self._end.exception()
 

@@ -15,7 +15,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -31,15 +31,31 @@ TIMEOUT = 30.0
 """Seconds to wait for another process's lock."""
 _CHUNK = 500
 """Keys in one statement."""
+_TOGETHER = 100
+"""Grades in one statement."""
 
 _SCHEMA = f"""
-create table grades (key blob primary key, body blob not null, facts text not null, at real not null);
-create table failures (key blob primary key, cause text not null, at real not null) without rowid;
-create table owners (id integer primary key, host text not null, pid integer not null, started text not null, seen real);
-create table claims (key blob primary key, owner integer not null) without rowid;
-create index claims_of on claims (owner);
-pragma application_id = {APPLICATION_ID};
-pragma user_version = {FORMAT};
+create table grades (key blob primary key, body blob not null, facts text not null, at real not null)
+
+create table failures (key blob primary key, cause text not null, at real not null) without rowid
+
+create table owners (id integer primary key, host text not null, pid integer not null, started text not null, seen real)
+
+create table claims (key blob primary key, owner integer not null) without rowid
+
+create index claims_of on claims (owner)
+
+create trigger graded after insert on grades begin
+  delete from claims where key = new.key; delete from failures where key = new.key;
+end
+
+create trigger failed after insert on failures begin
+  delete from claims where key = new.key;
+end
+
+pragma application_id = {APPLICATION_ID}
+
+pragma user_version = {FORMAT}
 """
 
 
@@ -102,7 +118,7 @@ class Journal:
                     self._pragma("application_id") == 0
                     and not self._db.execute("select 1 from sqlite_schema").fetchone()
                 ):
-                    for statement in _SCHEMA.strip().split(";\n"):
+                    for statement in _SCHEMA.strip().split("\n\n"):
                         self._db.execute(statement)
         if self._pragma("application_id") != APPLICATION_ID:
             raise JournalError(f"{self.path} is a database, but no journal of coach", hint="Name another --journal.")
@@ -137,20 +153,28 @@ class Journal:
                 grades.update((key, Grade(body, facts)) for key, body, facts in rows)
         return grades
 
-    def keep(self, grades: Iterable[tuple[bytes, Grade]]) -> None:
+    def keep(self, grades: Sequence[tuple[bytes, Grade]]) -> None:
         """Keep finished grades, all or none; once this returns, no killing of the process loses them."""
         now = time.time()
+        if len(grades) <= _TOGETHER:
+            # One statement is a transaction of its own, and gives other threads one chance to hold this one up.
+            with self._lock, self._told():
+                self._insert(grades, now)
+            return
         with self._writing():
-            for key, grade in grades:
-                self._db.execute("insert or replace into grades values (?, ?, ?, ?)", (key, *grade, now))
-                self._db.execute("delete from claims where key = ?", (key,))
-                self._db.execute("delete from failures where key = ?", (key,))
+            for start in range(0, len(grades), _TOGETHER):
+                self._insert(grades[start : start + _TOGETHER], now)
+
+    def _insert(self, grades: Sequence[tuple[bytes, Grade]], now: float) -> None:
+        values = [value for key, grade in grades for value in (key, grade.body, grade.facts_json, now)]
+        marks = ",".join(["(?,?,?,?)"] * len(grades))
+        if grades:
+            self._db.execute(f"insert or replace into grades values {marks}", values)  # noqa: S608 - only marks
 
     def fail(self, key: bytes, cause: str) -> None:
         """Note a failure and give the row free; a grade it had before stays."""
-        with self._writing():
+        with self._lock, self._told():
             self._db.execute("insert or replace into failures values (?, ?, ?)", (key, cause, time.time()))
-            self._db.execute("delete from claims where key = ?", (key,))
 
     # --- claims -----------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -65,14 +66,18 @@ def test_a_later_grade_takes_the_place_of_the_first(journal: Journal) -> None:
     assert journal.found([A]) == {A: OTHER}
 
 
-def test_grades_kept_together_are_kept_all_or_none(journal: Journal) -> None:
-    def broken() -> Iterator[tuple[bytes, Grade]]:
-        yield A, GRADE
-        raise RuntimeError
+@pytest.mark.parametrize("count", [2, 250])
+def test_grades_kept_together_are_kept_all_or_none(journal: Journal, count: int) -> None:
+    grades = [(n.to_bytes(32, "big"), GRADE) for n in range(count)]
+    broken = Grade(GRADE.body, cast("str", None))
+    with pytest.raises(JournalError):
+        journal.keep([*grades, (A, broken)])
+    assert journal.info().grades == 0
 
-    with pytest.raises(RuntimeError):
-        journal.keep(broken())
-    assert journal.found([A]) == {}
+
+def test_keeping_nothing_is_nothing(journal: Journal) -> None:
+    journal.keep([])
+    assert journal.info().grades == 0
 
 
 # --- claims
