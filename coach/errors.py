@@ -2,7 +2,8 @@
 
     CoachError                    exit 1   our bug, unless a subclass says otherwise
     ├── InputError                exit 2   bad usage, bad answer file, unknown question
-    │   └── BankError             exit 2   a bank that cannot be used; carries every problem found
+    │   ├── BankError             exit 2   a bank that cannot be used; carries every problem found
+    │   └── JournalError          exit 2   a journal that is locked, damaged, full or none
     ├── ModelFilesError           exit 2   the embedding model is missing, altered or cannot be exported
     ├── CostCapReached            exit 5   the next call could pass --max-cost
     └── JudgeError                exit 3   the judge gave no verdict
@@ -54,6 +55,10 @@ class BankError(InputError):
     def __init__(self, message: str, *, problems: tuple[str, ...] = (), hint: str = "") -> None:
         super().__init__(message, hint=hint or "Run `coach bank check` to see every problem of the bank at once.")
         self.problems = problems
+
+
+class JournalError(InputError):
+    """A journal of grades that cannot be used."""
 
 
 class ModelFilesError(CoachError):

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from coach import __version__
-from coach.cli import bank, batch, cache, critique, doctor, evaluate, questions
+from coach.cli import bank, batch, cache, critique, doctor, evaluate, journal, questions
 from coach.cli.errors import say
 from coach.errors import BankError, CoachError
 
@@ -41,6 +41,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(questions.app, name="questions")
 app.add_typer(bank.app, name="bank")
 app.add_typer(cache.app, name="cache")
+app.add_typer(journal.app, name="journal")
 
 
 def _print_version(wanted: bool) -> None:

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from coach.batch.estimate import Model
     from coach.grading import Coach
     from coach.models import Judged
     from coach.settings import Settings
@@ -67,6 +68,28 @@ def settings_from(**options: object) -> Settings:
 def chosen(judge: list[str] | None) -> list[str]:
     """The judges asked for; `auto` where none is named."""
     return judge or ["auto"]
+
+
+def models_asked(settings: Settings, judges: list[str]) -> tuple[Model, ...]:
+    """The models that judge one answer, and how many calls each gets for it; none where all judges are local."""
+    from math import ceil
+
+    from coach.batch.estimate import Model
+
+    groups = ceil(len(_criteria(settings)) / settings.per_call) if settings.per_call else 1
+    found = []
+    for choice in judges:
+        name, _, model = choice.partition(":")
+        if name in {"llm", "escalate"} or (name == "auto" and settings.llm_configured):
+            own = settings.with_options(model=model or None)
+            found.append(Model(own.required_model(), groups * (1 if name == "escalate" else settings.samples)))
+    return tuple(found)
+
+
+def _criteria(settings: Settings) -> tuple[str, ...]:
+    from coach.bank import load_bank
+
+    return tuple(load_bank(settings.bank).criteria)
 
 
 def make_coach(

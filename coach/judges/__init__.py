@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from coach.judges.chat import ChatEndpoint, ChatRequest
     from coach.judges.endpoint import Endpoint
     from coach.judges.llm import LLMJudge
+    from coach.judges.pace import Pace
     from coach.models import Judged, JudgeTask
 
 SAMPLE_TEMPERATURE = 0.7
@@ -26,7 +27,11 @@ ESCALATE_MARGIN = 12.0
 
 
 def make_judge(
-    choices: str | Sequence[str], settings: Settings, *, on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None
+    choices: str | Sequence[str],
+    settings: Settings,
+    *,
+    on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None,
+    pace: Pace | None = None,
 ) -> Judge:
     """The judge that choices stand for under these settings; several make a panel.
 
@@ -34,12 +39,13 @@ def make_judge(
         choices: `auto`, `offline`, `llm`, `llm:MODEL`, `replay` or `escalate`.
         settings: endpoint, samples, caps and the like.
         on_verdicts: told what an LLM has judged while its reply comes in.
+        pace: told when an endpoint asks to wait.
 
     Raises:
         InputError: a choice is unknown, or a setting it needs is missing.
     """
     wanted = [choices] if isinstance(choices, str) else list(choices)
-    run = _Run(settings, on_verdicts, _budget(settings))
+    run = _Run(settings, on_verdicts, _budget(settings), pace)
     judges = [_one(choice, run) for choice in wanted]
     if len(judges) == 1:
         return judges[0]
@@ -62,6 +68,7 @@ class _Run(NamedTuple):
     settings: Settings
     on_verdicts: Callable[[tuple[Judged, ...]], None] | None
     budget: Budget | None
+    pace: Pace | None = None
 
 
 def _budget(settings: Settings) -> Budget | None:
@@ -82,7 +89,7 @@ def _one(choice: str, run: _Run) -> Judge:
     return JUDGES[name](run._replace(settings=run.settings.with_options(model=model or None)))
 
 
-def make_endpoint(settings: Settings) -> Endpoint:
+def make_endpoint(settings: Settings, pace: Pace | None = None) -> Endpoint:
     """The LLM endpoint of these settings.
 
     Raises:
@@ -104,6 +111,7 @@ def make_endpoint(settings: Settings) -> Endpoint:
         tries=settings.tries,
         cache_dir=settings.cache_dir,
         prices=load_prices(settings.price_file),
+        pace=pace,
     )
 
 
@@ -112,7 +120,7 @@ def _llm(run: _Run) -> Judge:
     from coach.judges.panel import SampledJudge
 
     settings = run.settings
-    judge = _llm_judge(run, _capped(make_endpoint(settings), run))
+    judge = _llm_judge(run, _capped(make_endpoint(settings, run.pace), run))
     whole: Judge = SampledJudge(judge, settings.samples) if settings.samples > 1 else judge
     return CachedJudge(whole, settings.cache_dir) if settings.use_cache else whole
 

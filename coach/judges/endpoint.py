@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coach.errors import CoachError, JudgeError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
 from coach.judges.chat import ChatReply, ChatRequest, Finish, HealthLine, Message, Quirks, Rung
+from coach.judges.pace import Pace
 from coach.judges.quirks import QuirkNotes, learn, step_down
-from coach.judges.retry import retry_after, retrying
+from coach.judges.retry import rate_limit_wait, retry_after, retrying
 from coach.judges.stream import StreamedReply
 from coach.models import Usage
 from coach.pricing import Price, cost_of, price_of
@@ -61,6 +62,7 @@ class Endpoint:
         cache_dir: where notes on quirks are kept.
         prices: see `coach.pricing`.
         sleep: how waits are spent; tests pass their own.
+        pace: told when the endpoint asks to wait, in a refusal or in rate-limit headers.
     """
 
     def __init__(
@@ -74,7 +76,9 @@ class Endpoint:
         cache_dir: Path | None = None,
         prices: Mapping[str, Price] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pace: Pace | None = None,
     ) -> None:
+        self._pace = pace or Pace()
         self.model = model
         self.identity = (base_url or OPENAI_URL).rstrip("/")
         self._key = api_key
@@ -122,7 +126,11 @@ class Endpoint:
 
         async for trial in retrying(self._tries, self._sleep):
             with trial:
-                reply = await attempt()
+                try:
+                    reply = await attempt()
+                except JudgeUnavailable as error:
+                    self._pace.held_up(error.retry_after)
+                    raise
         return reply._replace(usage=reply.usage.model_copy(update={"calls": sent}))
 
     @property
@@ -195,6 +203,7 @@ class Endpoint:
             if on_text is not None:
                 return await self._stream(parameters, quirks, on_text)
             raw = await completions.with_raw_response.create(**parameters)
+            self._pace.wait(rate_limit_wait(raw.headers))
             return self._read(raw.content, quirks)
         except openai.APIStatusError as error:
             raise _Refused(error.status_code, _words_of(error), error) from None

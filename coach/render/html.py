@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def render(report: FeedbackReport, answer: str) -> str:
     """A self-contained page that reads on a phone, on paper, and in dark mode."""
     names = {c.id: c.title or c.id for c in report.criteria} | {f.id: f.title or f.id for f in report.red_flags}
-    return _template().render(
+    return template("report.html.j2").render(
         report=report,
         pieces=pieces(report, answer),
         headline=headline(report),
@@ -39,7 +39,8 @@ def render(report: FeedbackReport, answer: str) -> str:
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A page's template: escaping is on, and an unknown variable is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -56,4 +57,4 @@ def _template() -> Template:
     environment.globals["gain_words"] = gain_words
     environment.globals["opinions"] = opinions
     environment.globals["point_marks"] = POINT_MARKS
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
