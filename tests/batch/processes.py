@@ -133,5 +133,4 @@ def together(folder: Path, count: int) -> None:
 
 if __name__ == "__main__":
     command, folder, *numbers = sys.argv[1:]
-    run = {"kill": kill, "together": together}[command]
-    run(Path(folder), *map(int, numbers))
+    (kill if command == "kill" else together)(Path(folder), *map(int, numbers))
