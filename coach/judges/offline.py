@@ -46,6 +46,10 @@ REJECTED, CLOSE = 0.30, 0.55
 """A point that is improbable although a passage is this close and takes the other stance counts as contradicted."""
 OFF_TOPIC_CLEAR = 0.5
 """Cosine with the expert answer from which an answer cannot be off topic for this judge, whatever the network says."""
+FLAG_TOTAL = 45.0
+"""Estimated total above which wording alone raises no flag: of the labelled answers with a flag nine in ten lie below it."""
+UNFRAMED = 0.5
+"""Estimated level of product framing below which an answer that opens with a technique counts as model-first."""
 SHOWN = 60
 """Characters of a passage that a rationale repeats; the whole of it stands in the evidence."""
 
@@ -112,7 +116,17 @@ class OfflineJudge:
         self._decision = decision or load_decision()
         self._reader = reader or CrossEncoder(DATA / GRAPH)
         self.fingerprint = digest_of(
-            [self._decision.digest, FEATURES_VERSION, MIN_WORDS, COVERED, PARTIAL, REJECTED, CLOSE, OFF_TOPIC_CLEAR]
+            [
+                self._decision.digest,
+                FEATURES_VERSION,
+                MIN_WORDS,
+                COVERED,
+                PARTIAL,
+                REJECTED,
+                CLOSE,
+                OFF_TOPIC_CLEAR,
+                FLAG_TOTAL,
+            ]
         )
 
     async def judge(self, task: JudgeTask) -> Judgement:
@@ -232,19 +246,43 @@ def _shown(segment: Segment) -> str:
 
 
 def _flags(estimate: _Estimate) -> tuple[RaisedFlag, ...]:
-    """Flags the decision is sure of, as far as code bears them out."""
+    """Flags the decision is sure of, as far as code bears them out; on a poor answer also those that wording or order show."""
     decision, task = estimate.decision, estimate.task
-    sure = {
-        flag: index
+    worded = flags_by_wording(task.segments)
+    raised = {
+        flag
         for index, flag in enumerate(FLAGS)
         if estimate.scores.log_odds[index] >= decision.thresholds[index] and _borne_out(flag, task)
     }
-    worded = flags_by_wording(task.segments)
+    if _estimated_total(estimate) <= FLAG_TOTAL:
+        raised |= worded.keys()
+        if _opens_with_model(estimate):
+            raised.add("model_first")
     return tuple(
-        RaisedFlag(id=f.id, evidence=(_flag_evidence(estimate, f.id, sure[f.id], worded.get(f.id)),))
+        RaisedFlag(id=f.id, evidence=(_flag_evidence(estimate, f.id, FLAGS.index(f.id), worded.get(f.id)),))
         for f in task.rubric.red_flags
-        if f.id in sure
+        if f.id in raised
     )
+
+
+def _opens_with_model(estimate: _Estimate) -> bool:
+    """A technique in the very first segment, and hardly any framing estimated for the whole."""
+    task = estimate.task
+    technique = task.matches.landmarks.model
+    framing = estimate.scores.levels[CRITERIA.index("product_framing")]
+    opens = technique is not None and technique.start < task.segments[0].end
+    return bool(opens and model_comes_first(task.matches.landmarks) and framing < UNFRAMED)
+
+
+def _estimated_total(estimate: _Estimate) -> float:
+    """Total that the unrounded levels stand for, 0..100."""
+    known = [
+        (c.weight, estimate.scores.levels[CRITERIA.index(c.id)])
+        for c in estimate.task.rubric.criteria
+        if c.id in CRITERIA
+    ]
+    weight = sum(w for w, _ in known)
+    return 100.0 * float(sum(w * level for w, level in known)) / (MAX_LEVEL * weight) if weight else 0.0
 
 
 def _flag_evidence(estimate: _Estimate, flag: str, index: int, worded: Span | None) -> Evidence:
