@@ -147,7 +147,7 @@ class Journal:
             for chunk in _chunks(keys):
                 marks = ",".join("?" * len(chunk))
                 rows = self._db.execute(
-                    f"select key, body, facts from grades where key in ({marks}) and at >= ?",  # noqa: S608 - only marks
+                    f"select key, body, facts from grades where key in ({marks}) and at >= ?",
                     (*chunk, since),
                 )
                 grades.update((key, Grade(body, facts)) for key, body, facts in rows)
@@ -169,7 +169,7 @@ class Journal:
         values = [value for key, grade in grades for value in (key, grade.body, grade.facts_json, now)]
         marks = ",".join(["(?,?,?,?)"] * len(grades))
         if grades:
-            self._db.execute(f"insert or replace into grades values {marks}", values)  # noqa: S608 - only marks
+            self._db.execute(f"insert or replace into grades values {marks}", values)
 
     def fail(self, key: bytes, cause: str) -> None:
         """Note a failure and give the row free; a grade it had before stays."""
@@ -188,7 +188,7 @@ class Journal:
                 marks = ",".join("?" * len(chunk))
                 foreign |= dict(
                     self._db.execute(
-                        f"select key, owner from claims where key in ({marks}) and owner != ?",  # noqa: S608 - only marks
+                        f"select key, owner from claims where key in ({marks}) and owner != ?",
                         (*chunk, owner),
                     )
                 )

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from coach.errors import InputError
-from coach.grading import brought_question
 from coach.models import Question
+from coach.pipeline import brought_question
 
 
 class Labelled(NamedTuple):

@@ -16,7 +16,7 @@ import numpy as np
 from coach.evaluation.grade import grade_rows
 from coach.evaluation.labels import Labelled, load_labelled
 from coach.evaluation.metrics import agreement
-from coach.fingerprints import digest, digest_of
+from coach.fingerprints import digest
 from coach.judges.cross_encoder import FLAGS, GRAPH, CrossEncoder, Reading
 from coach.judges.decision import CARD, CRITERIA, DATA, TRAINED_DIGITS, WEIGHTS, Decision, load_decision
 from coach.judges.features import FEATURES_VERSION, feature_names
@@ -24,6 +24,7 @@ from coach.judges.offline import OfflineJudge
 from coach.models import JudgeTask
 from coach.weights import sha256_of
 from evals import ANSWERS, FOREIGN, ROOT
+from evals.training.examples import answers_digest
 from evals.training.measure import held_out_figures
 from evals.training.networks import FOLDS, SHIPPED, fold_of, train_network
 from evals.training.stack import Data, build_data, fit_decision, prepare
@@ -61,7 +62,7 @@ def folds(*, keep: bool) -> None:
         points=np.concatenate([r.points for r in readings]),
         counts=np.array([len(r.points) for r in readings]),
     )
-    told = {"answers": _digest(rows), "date": _today(), "figures": held_out_figures(data, rows, _styles())}
+    told = {"answers": answers_digest(rows), "date": _today(), "figures": held_out_figures(data, rows, _styles())}
     (HELD_OUT / FIGURES).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(told["figures"], indent=1))
 
@@ -70,7 +71,7 @@ def train(*, keep: bool) -> None:
     """Train the network on all answers, fit the decision on the held-out readings, write both and the card."""
     rows = load_labelled(ANSWERS)
     measured = json.loads((HELD_OUT / FIGURES).read_text(encoding="utf-8"))
-    if measured["answers"] != _digest(rows):
+    if measured["answers"] != answers_digest(rows):
         sys.exit("evals/answers has changed since `make folds` measured it: run `make folds` first.")
     _network(SHIPPED, BUILD / f"{SHIPPED}.onnx", keep=keep)
     DATA.mkdir(parents=True, exist_ok=True)
@@ -137,10 +138,6 @@ def _styles() -> dict[str, str]:
     files = sorted(ANSWERS.glob("part-*.jsonl"))
     rows = [json.loads(line) for f in files for line in f.read_text(encoding="utf-8").splitlines()]
     return {r["id"]: r.get("style", "") for r in rows}
-
-
-def _digest(rows: Sequence[Labelled]) -> str:
-    return digest_of([[r.id, r.answer, r.overall, r.criteria, sorted(r.red_flags), sorted(r.covered)] for r in rows])
 
 
 def _today() -> str:

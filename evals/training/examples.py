@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from coach.evaluation.labels import Labelled
+from coach.fingerprints import digest_of
 from coach.judges.cross_encoder import FLAGS, TARGETS, Window, load_tokenizer, windows
 from coach.models import Question
 
@@ -44,6 +45,11 @@ def read_second(path: Path) -> dict[str, dict[str, Any]]:
     """Second labels by id."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return {row["id"]: row for row in map(json.loads, lines)}
+
+
+def answers_digest(rows: Sequence[Labelled]) -> str:
+    """Tells whether two measurements were made on the same answers and labels."""
+    return digest_of([[r.id, r.answer, r.overall, r.criteria, sorted(r.red_flags), sorted(r.covered)] for r in rows])
 
 
 def _example(row: Labelled, question: Question, second: dict[str, Any] | None) -> Example:

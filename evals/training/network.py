@@ -166,7 +166,9 @@ def _fit_at(rate: float, examples: Sequence[Example], seed: int) -> Network | No
     labels = np.array([e.levels for e in examples])
     network = Network(np.nanmean(labels, axis=0), np.nanstd(labels, axis=0))
     share = np.array([e.flags for e in examples]).mean(axis=0)
-    flag_weights = torch.tensor(np.clip((1 - share) / np.maximum(share, 1e-3), 1, MOST_FLAG_WEIGHT), dtype=torch.float32)
+    flag_weights = torch.tensor(
+        np.clip((1 - share) / np.maximum(share, 1e-3), 1, MOST_FLAG_WEIGHT), dtype=torch.float32
+    )
     body = [p for p in network.encoder.parameters() if p.requires_grad]
     heads = [p for name, p in network.named_parameters() if not name.startswith("encoder.")]
     groups = [{"params": body, "lr": rate}, {"params": heads, "lr": rate * HEAD_RATE}]

@@ -133,4 +133,4 @@ def together(folder: Path, count: int) -> None:
 
 if __name__ == "__main__":
     command, folder, *numbers = sys.argv[1:]
-    {"kill": kill, "together": together}[command](Path(folder), *map(int, numbers))
+    (kill if command == "kill" else together)(Path(folder), *map(int, numbers))
