@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from coach.batch.engine import Engine, Flow
     from coach.batch.reading import Source
     from coach.batch.run import Job
-    from coach.batch.summary import Summary
+    from coach.batch.summary import Summary, Tally
     from coach.grading import Coach
     from coach.settings import Settings
 
@@ -156,6 +156,8 @@ def _run(coach: Coach, job: Job, flow: Flow) -> Summary:
     from coach.batch.reading import count_rows
     from coach.batch.run import Stopped, Streams, Watch, run
 
+    started_rows = False
+
     async def work() -> Summary:
         loop, main = asyncio.get_running_loop(), asyncio.current_task()
 
@@ -172,7 +174,13 @@ def _run(coach: Coach, job: Job, flow: Flow) -> Summary:
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, interrupted)
 
-        with watching(count_rows(job.sources)) as counted:
+        with watching(count_rows(job.sources)) as show:
+
+            def counted(tally: Tally) -> None:
+                nonlocal started_rows
+                started_rows = True
+                show(tally)
+
             watch = Watch(started if sys.platform != "win32" else Watch().started, counted)
             streams = Streams(sys.stdin.buffer, sys.stdout.buffer)
             try:
@@ -190,7 +198,8 @@ def _run(coach: Coach, job: Job, flow: Flow) -> Summary:
         _say_how_to_go_on(job)
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except BaseException:
-        _say_how_to_go_on(job)
+        if started_rows:
+            _say_how_to_go_on(job)
         raise
 
 
