@@ -132,5 +132,8 @@ def together(folder: Path, count: int) -> None:
 
 
 if __name__ == "__main__":
-    command, folder, *numbers = sys.argv[1:]
-    {"kill": kill, "together": together}[command](Path(folder), *map(int, numbers))
+    command, where, *numbers = sys.argv[1:]
+    if command == "kill":
+        kill(Path(where), int(numbers[0]), int(numbers[1]))
+    else:
+        together(Path(where), int(numbers[0]))

@@ -32,10 +32,17 @@ class Judge(ScriptedJudge):
         self._act = act
         self.now = self.peak = 0
         self.asked: list[int] = []
+        self._called = asyncio.Event()
+
+    async def has_been_asked(self, times: int) -> None:
+        while len(self.asked) < times:
+            self._called.clear()
+            await self._called.wait()
 
     async def judge(self, task: JudgeTask) -> Judgement:
         number = int(task.answer.rsplit(maxsplit=1)[1])
         self.asked.append(number)
+        self._called.set()
         self.now += 1
         self.peak = max(self.peak, self.now)
         try:
@@ -215,8 +222,7 @@ def test_rows_another_journal_has_claimed_are_waited_for(
 
     async def both() -> list[list[Outcome]]:
         first = asyncio.create_task(collect(make(slow, rows(1, 2), journal=other)))
-        while not slow.asked:
-            await asyncio.sleep(0.001)
+        await slow.has_been_asked(1)
         return [await collect(make(quick, rows(1, 2, 3), journal=journal)), await first]
 
     second, first = asyncio.run(both())
@@ -235,8 +241,7 @@ def test_rows_another_journal_gives_up_are_taken_over(
 
     async def both() -> list[Outcome]:
         first = asyncio.create_task(collect(make(broken, rows(1), journal=other)))
-        while not broken.asked:
-            await asyncio.sleep(0.001)
+        await broken.has_been_asked(1)
         found = await collect(make(judge, rows(1), journal=journal))
         await first
         return found
@@ -280,8 +285,7 @@ def test_stopping_finishes_what_is_under_way_and_starts_nothing(journal: Journal
         judge = Judge(lambda n: held.wait())
         engine = make(judge, rows(*range(50)), concurrency=3, journal=journal)
         running = asyncio.create_task(collect(engine))
-        while len(judge.asked) < 3:
-            await asyncio.sleep(0.001)
+        await judge.has_been_asked(3)
         engine.stop()
         held.set()
         return await running, judge
@@ -298,8 +302,7 @@ def test_stopping_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> Non
         judge = Judge(lambda n: asyncio.Event().wait())
         engine = make(judge, rows(1))
         running = asyncio.create_task(collect(engine))
-        while not judge.asked:
-            await asyncio.sleep(0.001)
+        await judge.has_been_asked(1)
         engine.stop()
         return await running
 
@@ -320,8 +323,7 @@ def test_a_reader_that_stops_cancels_what_is_under_way() -> None:
         judge = Judge(lambda n: waits() if n else None)
         async with aclosing(make(judge, rows(0, 1), concurrency=2).outcomes()) as outcomes:
             await anext(outcomes)
-            while len(judge.asked) < 2:
-                await asyncio.sleep(0.001)
+            await judge.has_been_asked(2)
 
     asyncio.run(go())
     assert cancelled == [True]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from builders import report
 
@@ -14,7 +16,7 @@ from coach.models import Usage
 PAID = Usage(calls=1, prompt_tokens=100, cached_tokens=40, completion_tokens=10, cost_usd=0.5)
 
 
-def ok(*, again: bool = False, **changes: object) -> Outcome:
+def ok(*, again: bool = False, **changes: Any) -> Outcome:
     return Outcome(Row(1, {}), graded(grade_of(report(usage=PAID, **changes))), again)
 
 

@@ -350,7 +350,11 @@ def test_a_dry_run_counts_off_what_the_journal_holds(ran: Ran) -> None:
 
 def test_tokens_money_and_the_cached_share_are_told(ran: Ran) -> None:
     ran.write(*answers(2))
-    told = {"prompt_tokens": 2000, "completion_tokens": 900, "prompt_tokens_details": {"cached_tokens": 500}}
+    told: dict[str, Any] = {
+        "prompt_tokens": 2000,
+        "completion_tokens": 900,
+        "prompt_tokens_details": {"cached_tokens": 500},
+    }
     with scripted([said(llm_reply(), **told)]) as server:
         ran.batch("--base-url", server.base_url, "--model", "gpt-5-mini")
     assert "2 calls, 4000 prompt (25% from the provider's cache) and 1800 completion tokens, $" in ran.err

@@ -42,7 +42,8 @@ def test_the_version_is_that_of_the_package_and_the_changelog(capsys: pytest.Cap
     code, out, _ = run(capsys, "--version")
     assert (code, out) == (0, f"coach {__version__}\n")
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert next(line for line in changelog.splitlines() if line.startswith("## [")).startswith(f"## [{__version__}]")
+    released = [line for line in changelog.splitlines() if line.startswith("## [") and "Unreleased" not in line]
+    assert released[0].startswith(f"## [{__version__}]")
 
 
 def test_a_critique_is_printed_and_auto_says_that_it_is_offline(capsys: pytest.CaptureFixture[str]) -> None:
