@@ -10,14 +10,14 @@ from coach.flow import Lane
 
 
 def test_work_is_done_in_the_order_given_and_off_the_loop() -> None:
-    seen: list[object] = []
+    seen: list[tuple[int, str]] = []
 
-    def note(n: int) -> None:
-        seen.append((n, threading.current_thread().name))
+    def work(number: int) -> None:
+        seen.append((number, threading.current_thread().name))
 
     async def go() -> None:
         lane = Lane("test")
-        await asyncio.gather(*(lane.do(partial(note, n)) for n in range(5)))
+        await asyncio.gather(*(lane.do(partial(work, n)) for n in range(5)))
         lane.end()
 
     asyncio.run(go())

@@ -13,13 +13,15 @@ import typer
 
 from coach.cli import options
 from coach.cli.watching import watching
-from coach.errors import InputError
+from coach.errors import CoachError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from coach.batch.engine import Engine, Flow
     from coach.batch.reading import Source
     from coach.batch.run import Job
-    from coach.batch.summary import Summary
+    from coach.batch.summary import Summary, Tally
     from coach.grading import Coach
     from coach.settings import Settings
 
@@ -156,24 +158,11 @@ def _run(coach: Coach, job: Job, flow: Flow) -> Summary:
     from coach.batch.reading import count_rows
     from coach.batch.run import Stopped, Streams, Watch, run
 
+    begun = _Begun()
+
     async def work() -> Summary:
-        loop, main = asyncio.get_running_loop(), asyncio.current_task()
-
-        def started(engine: Engine) -> None:
-            def interrupted() -> None:
-                if engine.stopped and main is not None:
-                    main.cancel()
-                    return
-                typer.echo(
-                    f"\nStopping: {engine.under_way} answers under way may finish. Ctrl-C again ends at once.", err=True
-                )
-                engine.stop()
-
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, interrupted)
-
-        with watching(count_rows(job.sources)) as counted:
-            watch = Watch(started if sys.platform != "win32" else Watch().started, counted)
+        with watching(count_rows(job.sources)) as show:
+            watch = Watch(_stop_on_signals, lambda tally: begun.tell(tally, show))
             streams = Streams(sys.stdin.buffer, sys.stdout.buffer)
             try:
                 return await run(coach, job, flow=flow, streams=streams, watch=watch)
@@ -189,9 +178,38 @@ def _run(coach: Coach, job: Job, flow: Flow) -> Summary:
     except (KeyboardInterrupt, asyncio.CancelledError):
         _say_how_to_go_on(job)
         raise typer.Exit(EXIT_INTERRUPTED) from None
-    except BaseException:
-        _say_how_to_go_on(job)
+    except CoachError:
+        if begun.rows:
+            _say_how_to_go_on(job)
         raise
+
+
+class _Begun:
+    """Whether anything was graded that one can go on from."""
+
+    rows = 0
+
+    def tell(self, tally: Tally, show: Callable[[Tally], None]) -> None:
+        self.rows = tally.rows
+        show(tally)
+
+
+def _stop_on_signals(engine: Engine) -> None:
+    """Ctrl-C, or a polite request to end, stops the engine; a second one ends at once."""
+    if sys.platform == "win32":
+        return
+    loop, main = asyncio.get_running_loop(), asyncio.current_task()
+
+    def interrupted() -> None:
+        if engine.stopped and main is not None:
+            main.cancel()
+            return
+        told = f"Stopping: {engine.under_way} answers under way may finish. Ctrl-C again ends at once."
+        typer.echo(told, err=True)
+        engine.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted)
 
 
 def _say_how_to_go_on(job: Job) -> None:
