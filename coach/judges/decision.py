@@ -87,7 +87,13 @@ def scaled(decision: Decision, features: NDArray[np.float32]) -> NDArray[np.floa
     return found
 
 
-def decide(decision: Decision, reading: Reading, features: NDArray[np.float32], signs: NDArray[np.float32]) -> Scores:
+def decide(
+    decision: Decision,
+    reading: Reading,
+    features: NDArray[np.float32],
+    signs: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+) -> Scores:
     """Levels, doubts, flags and points of one answer.
 
     Args:
@@ -95,12 +101,13 @@ def decide(decision: Decision, reading: Reading, features: NDArray[np.float32], 
         reading: what the network read.
         features: shape (f,).
         signs: shape (s,), what wording and order say of flags.
+        vectors: shape (2 d,), from the sentence encoder; flags alone rest on them.
     """
     counted = scaled(decision, features)
     levels = decision.offsets + decision.level_weights @ reading.levels + decision.feature_weights @ counted
     levels = np.clip(levels, 0.0, float(MAX_LEVEL))
     second = np.clip(decision.second_offsets + decision.second_weights @ counted, 0.0, float(MAX_LEVEL))
-    odds = decision.flag_offsets + decision.flag_weights @ flag_inputs(reading, signs)
+    odds = decision.flag_offsets + decision.flag_weights @ flag_inputs(reading, signs, counted, vectors)
     coverage = levels[CRITERIA.index("expert_coverage")]
     point_odds = np.column_stack(point_inputs(reading.points, coverage)) @ decision.point_weights
     return Scores(levels, doubts(decision, levels, second), odds, 1.0 / (1.0 + np.exp(-point_odds)))
@@ -118,10 +125,12 @@ def doubt_inputs(levels: NDArray[np.float32], second: NDArray[np.float32]) -> tu
     return np.ones_like(levels), levels, levels**2, np.abs(levels - second)
 
 
-def flag_inputs(reading: Reading, signs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The network's log-odds of every flag, its levels, and the signs; shape (w,)."""
+def flag_inputs(
+    reading: Reading, signs: NDArray[np.float32], counted: NDArray[np.float32], vectors: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The network's log-odds of every flag, its levels, the signs, what was counted, and the vectors; shape (w,)."""
     odds = np.clip(reading.flags, -LOG_ODDS_CLIP, LOG_ODDS_CLIP)
-    found: NDArray[np.float32] = np.concatenate([odds, reading.levels, signs]).astype(np.float32)
+    found: NDArray[np.float32] = np.concatenate([odds, reading.levels, signs, counted, vectors]).astype(np.float32)
     return found
 
 

@@ -125,6 +125,13 @@ def flag_signs(task: JudgeTask) -> NDArray[np.float32]:
     return np.array([*said, order, matches.similarity, matches.topicality], dtype=np.float32)
 
 
+def answer_vectors(task: JudgeTask) -> NDArray[np.float32]:
+    """The whole answer's vector and the mean over its segments', shape (2 d,)."""
+    vectors = np.asarray(task.matches.vectors, dtype=np.float32)
+    parts = vectors[:-1] if len(vectors) > 1 else vectors
+    return np.concatenate([vectors[-1], parts.mean(axis=0)])
+
+
 def stance_differs(match: PointMatch, answer: str) -> bool:
     """Whether the closest passage denies where the point affirms, or the other way round."""
     if not match.passages:

@@ -15,7 +15,7 @@ import numpy as np
 from coach.fingerprints import digest, digest_of
 from coach.judges.cross_encoder import FLAGS, GRAPH, CrossEncoder, Reading
 from coach.judges.decision import CRITERIA, DATA, Decision, Scores, decide, level_shares, load_decision
-from coach.judges.features import FEATURES_VERSION, answer_features, flag_signs, stance_differs
+from coach.judges.features import FEATURES_VERSION, answer_features, answer_vectors, flag_signs, stance_differs
 from coach.judges.flag_patterns import flags_by_wording
 from coach.judges.lexicon import LEXICON
 from coach.landmarks import model_comes_first
@@ -146,7 +146,7 @@ class OfflineJudge:
                 warnings=(f"The offline judge abstains: {reason}",),
             )
         reading = self._reader.read(task.question.question, [p.text for p in task.question.points], task.answer)
-        scores = decide(self._decision, reading, answer_features(task).values, flag_signs(task))
+        scores = decide(self._decision, reading, answer_features(task).values, flag_signs(task), answer_vectors(task))
         estimate = _Estimate(task, self._decision, reading, scores)
         return Judgement(
             verdicts=tuple(_verdict(estimate, c.id) for c in task.rubric.criteria),

@@ -51,7 +51,7 @@ def judged_by(report: FeedbackReport) -> str:
     if judge.kind == "screen":
         return "decided by a check in code; no judge was asked"
     if judge.kind == "offline":
-        return f"judged offline by {judge.name}: rules and features, no LLM"
+        return f"judged offline by {judge.name}: a small model, no LLM"
     recorded = " (a recorded reply)" if judge.kind == "replay" else ""
     return f"judged by {inert(judge.model or judge.name)}{recorded}"
 

@@ -56,7 +56,7 @@ def held_out_figures(data: Data, rows: Sequence[Labelled], styles: dict[str, str
         groups = set(data.groups[test])
         graded += grade_rows(OfflineJudge(decision, reader), [r for r in rows if r.group in groups])
         for i in test:
-            scores = decide(decision, data.readings[i], data.features[i], data.signs[i])
+            scores = decide(decision, data.readings[i], data.features[i], data.signs[i], data.vectors[i])
             known = ~np.isnan(data.levels[i])
             doubts += list(scores.doubts[known])
             errors += list(np.abs(scores.levels[known] - data.levels[i][known]))

@@ -15,7 +15,7 @@ from coach.evaluation.grade import NoJudge, make_coach
 from coach.evaluation.labels import Labelled
 from coach.judges.cross_encoder import FLAGS, Reading
 from coach.judges.decision import CLIP, CRITERIA, Decision, doubt_inputs, flag_inputs, point_inputs
-from coach.judges.features import answer_features, flag_signs
+from coach.judges.features import answer_features, answer_vectors, flag_signs
 from coach.models import MAX_LEVEL, JudgeTask
 
 FEATURE_SCALE = 0.06
@@ -25,9 +25,11 @@ SHRINK = 0.95
 """Share of the labels' spread that levels are stretched to: ridge predictions crowd around the mean."""
 INNER_FOLDS = 5
 BAND = 0.8
-FLAG_C = 0.3
-MIN_FLAG_PRECISION = 0.5
-"""A flag caps the total, so one raised wrongly costs an honest answer more than one missed."""
+FLAG_C = 0.03
+FLAG_FEATURE_SCALE, FLAG_VECTOR_SCALE = 0.3, 8.0
+"""Weight of a standardised feature and of a vector's component beside a standardised log-odds, before the penalty."""
+MIN_FLAG_PRECISION = 0.35
+"""A flag caps the total, so one raised wrongly costs an honest answer more than one missed; 0.5 would silence eight flags."""
 ABSTAIN_WITHIN_ONE = 0.7
 """Estimates of a doubt at which fewer than this share lie within one level of the label are not given."""
 ABSTAIN_LEAST = 20
@@ -43,6 +45,8 @@ class Data(NamedTuple):
     """Shape (n, f)."""
     signs: np.ndarray
     """Shape (n, s)."""
+    vectors: np.ndarray
+    """Shape (n, 2 d)."""
     readings: tuple[Reading, ...]
     """By a network that had not seen the question."""
     levels: np.ndarray
@@ -68,6 +72,7 @@ def build_data(prepared: Sequence[tuple[Labelled, JudgeTask]], readings: Sequenc
         tasks=tasks,
         features=np.array([answer_features(t).values for t in tasks]),
         signs=np.array([flag_signs(t) for t in tasks]),
+        vectors=np.array([answer_vectors(t) for t in tasks]),
         readings=tuple(readings),
         levels=np.array(levels),
         flags=np.array([[f in r.red_flags for f in FLAGS] for r in rows]),
@@ -115,7 +120,7 @@ def fit_decision(data: Data, kept: np.ndarray, *, digest: str = "") -> Decision:
         if criterion == "expert_coverage":
             coverage[known] = first.held
     t = read.shape[1]
-    flags = _fit_flags(data, kept)
+    flags = _fit_flags(data, kept, counted)
     return Decision(
         mean=mean.astype(np.float32),
         spread=spread.astype(np.float32),
@@ -168,16 +173,22 @@ def _doubt_limit(doubt: np.ndarray, errors: np.ndarray) -> float:
     return float(doubt[order[poor[-1]]]) if poor else math.inf
 
 
-def _fit_flags(data: Data, kept: np.ndarray) -> list[tuple[np.ndarray, float, float]]:
-    inputs = np.array([flag_inputs(data.readings[i], data.signs[i]) for i in kept])
-    mean, spread = inputs.mean(0), inputs.std(0) + 1e-6
-    scaled = (inputs - mean) / spread
+def _fit_flags(data: Data, kept: np.ndarray, counted: np.ndarray) -> list[tuple[np.ndarray, float, float]]:
+    """Weights, offset and threshold of each flag."""
+    inputs = np.array(
+        [flag_inputs(data.readings[i], data.signs[i], c, data.vectors[i]) for i, c in zip(kept, counted, strict=True)]
+    )
+    mean, scale = inputs.mean(0), 1.0 / (inputs.std(0) + 1e-6)
+    features, vectors = counted.shape[1], data.vectors.shape[1]
+    scale[-vectors - features : -vectors] = FLAG_FEATURE_SCALE
+    scale[-vectors:] = FLAG_VECTOR_SCALE
+    scaled = (inputs - mean) * scale
     found = []
     for k in range(len(FLAGS)):
         target = data.flags[kept, k]
         odds = held_out(_flag_model, scaled, target, data.groups[kept])
         model = _flag_model().fit(scaled, target)
-        weights = model.coef_[0] / spread
+        weights = model.coef_[0] * scale
         found.append((weights, float(model.intercept_[0] - weights @ mean), _threshold(target, odds)))
     return found
 

@@ -15,6 +15,7 @@ from coach.judges.features import SIGNS, answer_features, feature_names, flag_si
 from coach.judges.offline import OfflineJudge, per_segment
 from coach.models import Abstained, Finding, Judged, JudgeTask
 from coach.segment import segment
+from coach.weights import DIMENSION
 
 GOOD = (
     "What is the feed for? People come to find ideas for their home, so I'd be judged by saves and by who comes back in a "
@@ -109,6 +110,9 @@ def test_signs_have_the_same_length_for_every_answer(coach: Coach) -> None:
     assert flag_signs(task(coach, BAD)).shape == (len(SIGNS),)
 
 
+VECTORS = np.zeros(2 * DIMENSION, dtype=np.float32)
+
+
 def reading(*, levels: float = 2.0, points: int = 3, tokens: int = 4) -> Reading:
     """A reading written for this file, not by a network."""
     return Reading(
@@ -124,14 +128,16 @@ def reading(*, levels: float = 2.0, points: int = 3, tokens: int = 4) -> Reading
 def test_levels_and_probabilities_stay_in_range_whatever_is_read() -> None:
     features = np.full(len(feature_names()), 1e9, dtype=np.float32)
     for read in (-1e6, 1e6):
-        scores = decide(load_decision(), reading(levels=read), features, np.ones(len(SIGNS), dtype=np.float32))
+        scores = decide(load_decision(), reading(levels=read), features, np.ones(len(SIGNS), dtype=np.float32), VECTORS)
         assert ((scores.levels >= 0) & (scores.levels <= 4)).all()
         assert ((scores.points >= 0) & (scores.points <= 1)).all()
 
 
 def test_every_doubt_is_above_zero() -> None:
     features = np.zeros(len(feature_names()), dtype=np.float32)
-    assert (decide(load_decision(), reading(), features, np.zeros(len(SIGNS), dtype=np.float32)).doubts > 0).all()
+    assert (
+        decide(load_decision(), reading(), features, np.ones(len(SIGNS), dtype=np.float32), VECTORS).doubts > 0
+    ).all()
 
 
 def test_shares_of_the_tokens_sum_to_what_they_add_to_the_level() -> None:
