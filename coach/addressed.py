@@ -46,11 +46,14 @@ class _Pattern(NamedTuple):
     """One of these stands in lower case in every ASCII text that fits; empty where nothing is known."""
 
 
-_GRADERS = "grader evaluator assessor examiner marker judge reviewer scorer scoring grading model llm assistant whoever automat"
+_GRADERS = (
+    "grader|evaluator|assessor|examiner|marker|judge|reviewer|scorer|scoring |grading |language model|ai model|llm|assistant"
+    "|whoever |automat"
+)
 _NEVER = "\u5ffd"
 """In no ASCII text: for patterns of other scripts."""
 _PATTERNS = tuple(
-    _Pattern(re.compile(pattern, re.IGNORECASE), tuple(needs.split()))
+    _Pattern(re.compile(pattern, re.IGNORECASE), tuple(needs.split("|")) if needs else ())
     for needs, pattern in (
         (
             "",
@@ -72,7 +75,7 @@ _PATTERNS = tuple(
             r"\b(?:red[ _])?flags?(?: list| section)?\b[^.\n]{0,30}\b(?:suspended|left blank|left empty|be empty|none|not appl\w+|empty)\b",
         ),
         (
-            "full maximum top perfect",
+            "full |maximum |top |perfect ",
             r"\b(?:full|maximum|top|perfect) (?:marks?|credit|score)\b[^.\n]{0,40}\b(?:follow|should|must|correct|due|record\w*|expect\w*|deserv\w*|in each)\b",
         ),
         (
@@ -80,43 +83,43 @@ _PATTERNS = tuple(
             r"\b(?:all|every|each) (?:of the )?(?:six |expert |rubric )?(?:criteri\w+|points?|themes?|column)\b[^.\n]{0,50}\b(?:level )?(?:4|5|four|five|met|present|covered|full|named)\b",
         ),
         (
-            "",
+            "5|five",
             r"\b(?:write|enter|read|be|give|choose|record|assessment:?|overall:?|score:?|rating:?) (?:a |an |as )?(?:overall )?(?:5|five)\b(?![ -]?(?:%|\w+s\b|minute|percent|\d))",
         ),
         (
-            "ignore disregard forget override bypass skip discard set",
+            "ignore|disregard|forget|override|bypass|skip|discard|set aside",
             r"\b(?:ignore|disregard|forget|override|bypass|skip|discard|set aside)\b[^.,\n]{0,28}\b"
             r"(?:instructions?|rubric|criteria|prompt|guidelines?|grading|scoring|rules above|red flags?|the above|previous (?:text|message))\b",
         ),
         (
-            "",
+            "you are|act as|behave as|pretend",
             r"\b(?:you are|act as|behave as|pretend)\b[^.\n]{0,40}\b(?:lenient|generous|grader|evaluator|examiner|assistant|judge)\b",
         ),
         (
-            "system developer admin grading scoring evaluation rubric",
+            "system|developer|admin|grading|scoring|evaluation|rubric",
             r"\b(?:system|developer|admin\w*|grading|scoring|evaluation|rubric)\s*(?:prompt|message|note|update|override|notice|instruction|mode)s?\s*[:=\]]",
         ),
         (
-            "",
+            "please|kindly|i beg|i need|i really need|mercy|be kind|be generous|be lenient|my ",
             r"\b(?:please|kindly|i beg|i need|i really need|have mercy|be kind|be generous|be lenient|my (?:visa|job|family|rent|mother|child\w*))\b"
             r"[^.\n]{0,120}\b(?:pass (?:me|this)|full marks|good (?:grade|score|mark)|high (?:grade|score|mark)|top (?:grade|score|mark)|5\b|five\b)",
         ),
         (
-            "grader evaluator assessor examiner marker",
+            "grader|evaluator|assessor|examiner|marker",
             r"\b(?:other|another|independent|previous|earlier|senior|expert|human) (?:graders?|evaluators?|assessors?|examiners?|markers?)\b",
         ),
         (
-            "",
+            "graded|scored|reviewed|approved|rated|marked",
             r"\b(?:already (?:been )?(?:graded|scored|reviewed|approved|rated|marked)|pre-?approved|has been rated|was rated|officially rated)\b",
         ),
         ("", r"^#{2,4} ?(?:system|instruction|response)\b"),
         (
-            "ignor oublie vergiss olvida esque dimentica",
+            "ignor|oublie|vergiss|olvida|esque|dimentica",
             r"(?:ignor[ae]|oublie[zr]?|vergiss|ignoriere|olvida|esque[çc]a|dimentica|ignori?r?)\b[^.,\n]{0,30}"
             r"(?:instruc\w+|anweisung\w*|consigne\w*|istruzion\w*|r[úu]brica|rubrik|crit[eè]r\w+)",
         ),
         (
-            "calificador evaluador correcteur examinateur prufer bewerter avaliador valutatore nota note hochste volle puntuacion pontuacao",
+            "calificador|evaluador|correcteur|examinateur|prufer|bewerter|avaliador|valutatore|nota m|note m|hochste |volle p|puntuacion m|pontuacao m",
             r"(?:calificador|evaluador|correcteur|examinateur|pr[üu]fer|bewerter|avaliador|valutatore|nota m[áa]xima|note maximale"
             r"|h[öo]chste (?:note|punktzahl)|volle punktzahl|puntuaci[óo]n m[áa]xima|pontua[çc][ãa]o m[áa]xima)",
         ),

@@ -180,7 +180,8 @@ class Journal:
         """Those keys that are this journal's to grade from now on: without a grade, and claimed by no living process."""
         with self._writing():
             owner = self._registered()
-            open_ = [k for k in keys if k not in self.found(keys, since=since)]
+            graded = self.found(keys, since=since)
+            open_ = [k for k in keys if k not in graded]
             foreign: dict[bytes, int] = {}
             for chunk in _chunks(open_):
                 marks = ",".join("?" * len(chunk))
