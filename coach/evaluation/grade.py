@@ -14,8 +14,6 @@ from coach.embed import Embedder, Vectors, default_embedder
 from coach.evaluation.labels import Labelled
 from coach.grading import Coach
 from coach.judges.base import Judge
-from coach.judges.decision import Decision
-from coach.judges.offline import OfflineJudge
 from coach.models import Judgement, JudgeTask
 from coach.report import FeedbackReport, JudgeKind
 from coach.settings import Settings
@@ -89,8 +87,3 @@ def _row(row: Labelled) -> dict[str, object]:
         {"question_id": row.question_id} if row.question_id else {"question": row.question, "reference": row.reference}
     )
     return {"id": row.id, "answer": row.answer, **asked}
-
-
-def grade_with(decision: Decision, rows: Sequence[Labelled]) -> list[GradedRow]:
-    """Grade with an offline judge of these weights."""
-    return grade_rows(OfflineJudge(decision), rows)

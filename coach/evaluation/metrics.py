@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import bootstrap, spearmanr
-from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall_score, roc_auc_score
+from scipy.stats import DegenerateDataWarning, bootstrap, spearmanr
+from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall_score
 
 from coach.scoring import OVERALL_CUTS
 
@@ -37,16 +38,19 @@ def levels_agreement(found: Any, labelled: Any, *, interval: bool = False) -> di
     }
     if interval:
         for name, statistic in (("qwk", _qwk), ("spearman", _spearman)):
-            drawn = bootstrap(
-                (found, labelled),
-                statistic,
-                paired=True,
-                vectorized=False,
-                n_resamples=RESAMPLES,
-                method="percentile",
-                rng=SEED,
-            ).confidence_interval
-            told[f"{name}_95"] = [round(float(drawn.low), 3), round(float(drawn.high), 3)]
+            with warnings.catch_warnings():
+                # A few answers, drawn again, may all be alike: the interval is not defined then, and told as null.
+                warnings.simplefilter("ignore", DegenerateDataWarning)
+                drawn = bootstrap(
+                    (found, labelled),
+                    statistic,
+                    paired=True,
+                    vectorized=False,
+                    n_resamples=RESAMPLES,
+                    method="percentile",
+                    rng=SEED,
+                ).confidence_interval
+            told[f"{name}_95"] = [_told(float(drawn.low)), _told(float(drawn.high))]
     return {k: _told(v) for k, v in told.items()}
 
 
@@ -71,7 +75,7 @@ def _spearman(found: Any, labelled: Any) -> float:
     return float(spearmanr(found, labelled).statistic)
 
 
-def agreement(rows: Sequence[GradedRow], probabilities: Any = None, covered: Any = None) -> dict[str, Any]:
+def agreement(rows: Sequence[GradedRow]) -> dict[str, Any]:
     """All figures of one run: the three counts, overall, each criterion, red flags, points."""
     failed = [r for r in rows if r.report.status == "failed"]
     open_rows = [r for r in rows if r.report.status == "ok" and r.report.overall is None]
@@ -88,13 +92,6 @@ def agreement(rows: Sequence[GradedRow], probabilities: Any = None, covered: Any
         "baselines_spearman": _baselines(rows),
         "by_margin": _by_margin(judged),
     }
-    if probabilities is not None:
-        told["points"] = {
-            "labelled_covered": round(float(covered.mean()), 3),
-            "auc": round(float(roc_auc_score(covered, probabilities)), 3),
-            "covered_holds": round(float(covered[probabilities >= 0.65].mean()), 3),
-            "missing_yet_labelled_covered": round(float(covered[probabilities < 0.40].mean()), 3),
-        }
     return told
 
 
