@@ -284,7 +284,7 @@ class Journal:
         try:
             yield
         except sqlite3.Error as error:
-            raise _translated(self.path, error) from None
+            raise translated(self.path, error) from None
 
 
 _FAULTS = {
@@ -299,7 +299,7 @@ _FAULTS = {
 }
 
 
-def _translated(path: Path, error: sqlite3.Error) -> JournalError:
+def translated(path: Path, error: sqlite3.Error) -> JournalError:
     """An error of SQLite's in our words, by its primary result code."""
     name = getattr(error, "sqlite_errorname", "") or ""
     code = name.removeprefix("SQLITE_").split("_")[0]

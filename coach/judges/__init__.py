@@ -30,6 +30,7 @@ def make_judge(
     *,
     on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None,
     pace: Pace | None = None,
+    wrap: Callable[[Endpoint], ChatEndpoint] | None = None,
 ) -> Judge:
     """The judge that choices stand for under these settings; several make a panel.
 
@@ -38,12 +39,13 @@ def make_judge(
         settings: endpoint, samples, caps and the like.
         on_verdicts: told what an LLM has judged while its reply comes in.
         pace: told when an endpoint asks to wait.
+        wrap: what stands between judge and endpoint, in place of the cost cap.
 
     Raises:
         InputError: a choice is unknown, or a setting it needs is missing.
     """
     wanted = [choices] if isinstance(choices, str) else list(choices)
-    judges = [_one(choice, settings, _Listeners(on_verdicts, pace)) for choice in wanted]
+    judges = [_one(choice, settings, _Around(on_verdicts, pace, wrap)) for choice in wanted]
     if len(judges) == 1:
         return judges[0]
     from coach.judges.panel import PanelJudge
@@ -51,23 +53,24 @@ def make_judge(
     return PanelJudge(judges)
 
 
-class _Listeners(NamedTuple):
-    """Who is told what an LLM does."""
+class _Around(NamedTuple):
+    """What stands around an LLM: who is told what it does, and what its calls go through."""
 
     on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None
     pace: Pace | None = None
+    wrap: Callable[[Endpoint], ChatEndpoint] | None = None
 
 
-def _one(choice: str, settings: Settings, listeners: _Listeners) -> Judge:
+def _one(choice: str, settings: Settings, around: _Around) -> Judge:
     name, _, model = choice.partition(":")
     if name == "llm" or (name == "auto" and settings.llm_configured):
-        return _llm(settings.with_options(model=model or None), listeners)
+        return _llm(settings.with_options(model=model or None), around)
     if name == "auto":
         name = "offline"
     if model or name not in JUDGES:
         known = ", ".join(("auto", "llm", "llm:MODEL", *JUDGES))
         raise InputError(f"no judge {choice!r}", hint=f"Use one of {known}; several make a panel.")
-    return JUDGES[name](settings, listeners)
+    return JUDGES[name](settings, around)
 
 
 def make_endpoint(settings: Settings, pace: Pace | None = None) -> Endpoint:
@@ -96,7 +99,7 @@ def make_endpoint(settings: Settings, pace: Pace | None = None) -> Endpoint:
     )
 
 
-def _llm(settings: Settings, listeners: _Listeners) -> Judge:
+def _llm(settings: Settings, around: _Around) -> Judge:
     from coach.judges.cache import CachedJudge
     from coach.judges.examples import Examples
     from coach.judges.llm import LLMJudge
@@ -104,13 +107,14 @@ def _llm(settings: Settings, listeners: _Listeners) -> Judge:
 
     if settings.few_shot and settings.few_shot_file is None:
         raise InputError("--few-shot needs labelled answers", hint="Add --few-shot-file FILE.")
+    endpoint = make_endpoint(settings, around.pace)
     judge = LLMJudge(
-        _capped(make_endpoint(settings, listeners.pace), settings),
+        around.wrap(endpoint) if around.wrap else _capped(endpoint, settings),
         repair_calls=settings.repair_calls,
         per_call=settings.per_call,
         temperature=SAMPLE_TEMPERATURE if settings.samples > 1 else 0.0,
         examples=Examples(settings.few_shot_file, settings.few_shot) if settings.few_shot_file else None,
-        on_verdicts=listeners.on_verdicts if settings.samples == 1 else None,
+        on_verdicts=around.on_verdicts if settings.samples == 1 else None,
     )
     whole: Judge = SampledJudge(judge, settings.samples) if settings.samples > 1 else judge
     return CachedJudge(whole, settings.cache_dir) if settings.use_cache else whole
@@ -126,13 +130,13 @@ def _capped(endpoint: Endpoint, settings: Settings) -> ChatEndpoint:
     return BudgetedEndpoint(endpoint, max_cost=settings.max_cost, price=price)
 
 
-def _offline(settings: Settings, listeners: _Listeners) -> Judge:
+def _offline(settings: Settings, around: _Around) -> Judge:
     from coach.judges.offline import OfflineJudge
 
     return OfflineJudge()
 
 
-def _replay(settings: Settings, listeners: _Listeners) -> Judge:
+def _replay(settings: Settings, around: _Around) -> Judge:
     from coach.judges.replay import ReplayJudge
 
     if settings.replay_file is None:
@@ -140,15 +144,15 @@ def _replay(settings: Settings, listeners: _Listeners) -> Judge:
     return ReplayJudge(settings.replay_file)
 
 
-def _escalate(settings: Settings, listeners: _Listeners) -> Judge:
+def _escalate(settings: Settings, around: _Around) -> Judge:
     from coach.judges.panel import EscalatingJudge
 
     return EscalatingJudge(
-        _offline(settings, listeners), _llm(settings, _Listeners(pace=listeners.pace)), margin=ESCALATE_MARGIN
+        _offline(settings, around), _llm(settings, around._replace(on_verdicts=None)), margin=ESCALATE_MARGIN
     )
 
 
-JUDGES: dict[str, Callable[[Settings, _Listeners], Judge]] = {
+JUDGES: dict[str, Callable[[Settings, _Around], Judge]] = {
     "offline": _offline,
     "llm": _llm,
     "replay": _replay,

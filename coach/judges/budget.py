@@ -29,13 +29,8 @@ class BudgetedEndpoint:
     """
 
     def __init__(self, endpoint: ChatEndpoint, *, max_cost: float, price: Price | None) -> None:
-        if price is None:
-            raise InputError(
-                f"--max-cost cannot be kept: no price is known for the model {endpoint.model!r}",
-                hint="Name its price in a file of your own, see rubrics/prices.yaml, and set COACH_PRICES to it.",
-            )
         self._endpoint = endpoint
-        self._price = price
+        self._price = required_price(endpoint.model, price)
         self._cap = max_cost
         self.spent = 0.0
         self._reserved = 0.0
@@ -48,7 +43,7 @@ class BudgetedEndpoint:
         Raises:
             CostCapReached: this call could pass the cap.
         """
-        worst = self._worst(request)
+        worst = worst_cost(request, self._price)
         if self.spent + self._reserved + worst > self._cap:
             raise CostCapReached(
                 f"the cost cap of ${self._cap:g} is reached: ${self.spent:.4f} spent, the next call could cost ${worst:.4f}"
@@ -65,6 +60,22 @@ class BudgetedEndpoint:
         """Close the real endpoint."""
         await self._endpoint.aclose()
 
-    def _worst(self, request: ChatRequest) -> float:
-        prompt = round(sum(len(m.content) for m in request.messages) / CHARS_PER_TOKEN)
-        return cost_of(Usage(prompt_tokens=prompt, completion_tokens=request.max_tokens), self._price) or 0.0
+
+def worst_cost(request: ChatRequest, price: Price, *, batch: bool = False) -> float:
+    """US dollars that a call can cost at most, if its reply takes all the room it has."""
+    prompt = round(sum(len(m.content) for m in request.messages) / CHARS_PER_TOKEN)
+    return cost_of(Usage(prompt_tokens=prompt, completion_tokens=request.max_tokens), price, batch=batch) or 0.0
+
+
+def required_price(model: str, price: Price | None) -> Price:
+    """The price that a cap is kept with.
+
+    Raises:
+        InputError: the model has no price, so a cap could not be kept.
+    """
+    if price is None:
+        raise InputError(
+            f"--max-cost cannot be kept: no price is known for the model {model!r}",
+            hint="Name its price in a file of your own, see rubrics/prices.yaml, and set COACH_PRICES to it.",
+        )
+    return price

@@ -145,7 +145,10 @@ class LLMJudge:
         states = [_State(task, group, sample=sample, leads=n == 0) for n, group in enumerate(groups)]
         found = await asyncio.gather(*(self._run(state) for state in states), return_exceptions=True)
         errors = [f for f in found if isinstance(f, BaseException)]
-        if errors and (len(errors) == len(found) or not isinstance(errors[0], JudgeError | CostCapReached)):
+        for error in errors:
+            if not isinstance(error, JudgeError | CostCapReached):
+                raise error
+        if errors and len(errors) == len(found):
             raise errors[0]
         return _judgement(task, states)
 
