@@ -59,6 +59,18 @@ def price_of(model: str, prices: dict[str, Price]) -> Price | None:
     return prices[max(dated, key=len)] if dated else None
 
 
+def at_batch_rates(prices: dict[str, Price]) -> dict[str, Price]:
+    """What the same models cost through the provider's Batch API."""
+    return {
+        model: Price(
+            prompt=p.prompt * p.batch,
+            completion=p.completion * p.batch,
+            cached=None if p.cached is None else p.cached * p.batch,
+        )
+        for model, p in prices.items()
+    }
+
+
 def cost_of(usage: Usage, price: Price | None, *, batch: bool = False) -> float | None:
     """US dollars, or None where the price is unknown. Reasoning tokens are completion tokens and paid as such.
 

@@ -70,6 +70,8 @@ class Post:
     ) -> None:
         self.tell, self.sleep = tell, sleep
         self.limits = limits or Limits()
+        # The journal makes the file, and says what is wrong where it is none.
+        Journal(journal).close()
         self.outbox = Outbox(journal, self.limits)
         self._probe = probe
         self._endpoints: dict[str, DeferredEndpoint] = {}
@@ -85,10 +87,14 @@ class Post:
         deferred = DeferredEndpoint(endpoint, self.outbox, probe=self._probe)
         return self._endpoints.setdefault(deferred.address, deferred)
 
-    def deliver(self) -> None:
-        """From now on nothing is sent: what has no reply is an error."""
+    def sending(self, *, wanted: bool) -> None:
+        """Whether requests are put into the box; where not, one that has no reply is an error."""
         for deferred in self._endpoints.values():
-            deferred.final = True
+            deferred.final = not wanted
+
+    def close(self) -> None:
+        """Close the box."""
+        self.outbox.close()
 
     def endpoint(self, file: File) -> Endpoint:
         """Where a file goes.
@@ -144,8 +150,9 @@ async def run_by_provider(
                 hint="Let it finish; what it brings is found there.",
             )
         post.outbox.go_on(anew=flow.since > 0)
+        post.sending(wanted=True)
         swept = await _collect(pipeline, job, post, flow, journal)
-        post.deliver()
+        post.sending(wanted=False)
         summary = await run(pipeline, job, flow=flow, watch=watch)
         post.outbox.clear()
     return _credited(summary, swept)
