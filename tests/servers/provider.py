@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from servers.scripted import Reply
 
@@ -119,7 +119,8 @@ class Provider:
     def _finish(self, batch: dict[str, Any], course: Course) -> None:
         lines = self.lines(batch["input_file_id"])
         answered = lines[: len(lines) - course.unanswered]
-        outputs, errors = [], []
+        outputs: list[bytes] = []
+        errors: list[bytes] = []
         for number, line in enumerate(answered):
             found = self._script(line["body"])
             answer = found if isinstance(found, Answer) else Answer(found)
@@ -157,6 +158,26 @@ class Provider:
         data = [self.batches[i] for i in page]
         return Reply(body={"object": "list", "data": data, "has_more": len(rest) > PAGE})
 
+    def post(self, path: str, raw: bytes, kind: str) -> Reply:
+        if path == "/v1/files":
+            return self.upload(raw, kind)
+        if path == "/v1/batches":
+            return self.create(json.loads(raw))
+        self.direct.append(json.loads(raw))
+        found = self._script(json.loads(raw))
+        assert isinstance(found, Reply)
+        return found
+
+    def get(self, url: SplitResult) -> Reply:
+        if match := re.fullmatch(r"/v1/batches/(.+)", url.path):
+            return self.look(match[1])
+        if url.path == "/v1/batches":
+            return self.listing(parse_qs(url.query).get("after", [None])[0])
+        if match := re.fullmatch(r"/v1/files/(.+)/content", url.path):
+            self._hold("fetched")
+            return Reply(body=self.files[match[1]])
+        return Reply(404, {"error": {"message": "no such path"}})
+
 
 @contextmanager
 def provider(
@@ -170,27 +191,10 @@ def provider(
 
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers.get("content-length", 0)))
-            if self.path == "/v1/files":
-                self._send(server.upload(raw, self.headers["content-type"]))
-            elif self.path == "/v1/batches":
-                self._send(server.create(json.loads(raw)))
-            else:
-                server.direct.append(json.loads(raw))
-                found = script(json.loads(raw))
-                assert isinstance(found, Reply)
-                self._send(found)
+            self._send(server.post(self.path, raw, self.headers.get("content-type", "")))
 
         def do_GET(self) -> None:
-            url = urlsplit(self.path)
-            if match := re.fullmatch(r"/v1/batches/(.+)", url.path):
-                self._send(server.look(match[1]))
-            elif url.path == "/v1/batches":
-                self._send(server.listing(parse_qs(url.query).get("after", [None])[0]))
-            elif match := re.fullmatch(r"/v1/files/(.+)/content", url.path):
-                server._hold("fetched")
-                self._send(Reply(body=server.files[match[1]]))
-            else:
-                self._send(Reply(404, {"error": {"message": "no such path"}}))
+            self._send(server.get(urlsplit(self.path)))
 
         def _send(self, reply: Reply) -> None:
             body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
