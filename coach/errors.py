@@ -6,6 +6,7 @@
     │   └── JournalError          exit 2   a journal that is locked, damaged, full or none
     ├── ModelFilesError           exit 2   the embedding model is missing, altered or cannot be exported
     ├── CostCapReached            exit 5   the next call could pass --max-cost
+    ├── AnswerPending             exit 3   asked through a provider's batch; the answer comes later
     └── JudgeError                exit 3   the judge gave no verdict
         ├── JudgeUnavailable      exit 3   not reached, rate limited, timed out, 5xx     (retryable)
         ├── JudgeRefused          exit 3   bad key, bad model, bad request, refusal
@@ -74,6 +75,14 @@ class CostCapReached(CoachError):
     exit_code = 5
     status = "over_budget"
     default_hint = "Raise --max-cost, or grade offline with --judge offline."
+
+
+class AnswerPending(CoachError):
+    """The judge was asked through a provider's batch, and the answer comes later. Neither a grade nor a failure."""
+
+    exit_code = 3
+    status = "unreachable"
+    default_hint = "Run the same command again; it goes on waiting, and nothing is sent twice."
 
 
 class JudgeError(CoachError):

@@ -49,6 +49,8 @@ class Flow(NamedTuple):
     """Seconds one row may take at the judge, all its calls and waits together."""
     since: float = 0.0
     """Grades in the journal from before do not count; seconds of the Unix epoch."""
+    gives_up: bool = True
+    """End the run when the judge fails row after row."""
 
 
 class _Job(NamedTuple):
@@ -330,7 +332,7 @@ class Engine:
         self._settle(slot, result)
         if isinstance(error, JudgeError):
             self._failed_in_a_row += 1
-            if self._failed_in_a_row >= max(GIVE_UP_AFTER, 2 * self._flow.concurrency):
+            if self._flow.gives_up and self._failed_in_a_row >= max(GIVE_UP_AFTER, 2 * self._flow.concurrency):
                 told = f"{self._failed_in_a_row} rows in a row failed: {error.message}"
                 self._fail(type(error)(told, hint=error.hint))
 

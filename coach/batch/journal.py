@@ -34,7 +34,7 @@ _CHUNK = 500
 _TOGETHER = 100
 """Grades in one statement."""
 
-_SCHEMA = f"""
+_SCHEMA = """
 create table grades (key blob primary key, body blob not null, facts text not null, at real not null)
 
 create table failures (key blob primary key, cause text not null, at real not null) without rowid
@@ -52,10 +52,6 @@ end
 create trigger failed after insert on failures begin
   delete from claims where key = new.key;
 end
-
-pragma application_id = {APPLICATION_ID}
-
-pragma user_version = {FORMAT}
 """
 
 
@@ -120,6 +116,8 @@ class Journal:
                 ):
                     for statement in _SCHEMA.strip().split("\n\n"):
                         self._db.execute(statement)
+                    self._db.execute(f"pragma application_id = {APPLICATION_ID}")
+                    self._db.execute(f"pragma user_version = {FORMAT}")
         if self._pragma("application_id") != APPLICATION_ID:
             raise JournalError(f"{self.path} is a database, but no journal of coach", hint="Name another --journal.")
         if self._pragma("user_version") != FORMAT:
@@ -286,7 +284,7 @@ class Journal:
         try:
             yield
         except sqlite3.Error as error:
-            raise _translated(self.path, error) from None
+            raise translated(self.path, error) from None
 
 
 _FAULTS = {
@@ -301,7 +299,7 @@ _FAULTS = {
 }
 
 
-def _translated(path: Path, error: sqlite3.Error) -> JournalError:
+def translated(path: Path, error: sqlite3.Error) -> JournalError:
     """An error of SQLite's in our words, by its primary result code."""
     name = getattr(error, "sqlite_errorname", "") or ""
     code = name.removeprefix("SQLITE_").split("_")[0]

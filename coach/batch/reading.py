@@ -235,7 +235,7 @@ def check_columns(columns: Sequence[str], where: str) -> None:
     if "question_id" not in columns and not {"question", "reference"} <= set(columns):
         wanted.append("question_id")
     if wanted:
-        near = [n for w in wanted for n in get_close_matches(w, set(columns) - READ_KEYS, n=1, cutoff=0.4)]
+        near = [n for w in wanted for n in _meant(w, columns)]
         hint = (
             f"Rename {near[0]!r}?"
             if near
@@ -243,6 +243,19 @@ def check_columns(columns: Sequence[str], where: str) -> None:
         )
         had = ", ".join(columns[:12]) or "no columns"
         raise InputError(f"{where}: no column {' and none '.join(map(repr, wanted))}; there are: {had}", hint=hint)
+
+
+_ALSO_CALLED = {
+    "answer": ("text", "response", "reply", "essay", "submission"),
+    "question_id": ("qid", "question_no", "question_number", "item_id"),
+}
+
+
+def _meant(wanted: str, columns: Sequence[str]) -> list[str]:
+    """Columns that may be the one wanted, under another name."""
+    others = [c for c in columns if c not in READ_KEYS]
+    near = get_close_matches(wanted, others, n=1, cutoff=0.6)
+    return near or [c for c in others if c.lower() in _ALSO_CALLED[wanted]]
 
 
 _TEXT = {"jsonl": _jsonl, "csv": _csv}

@@ -16,10 +16,11 @@ from coach.cli.watching import watching
 from coach.errors import InputError
 
 if TYPE_CHECKING:
+    from coach.batch.by_provider import Post
     from coach.batch.engine import Engine, Flow
     from coach.batch.reading import Source
     from coach.batch.run import Job
-    from coach.batch.summary import Summary
+    from coach.batch.summary import Summary, Tally
     from coach.grading import Coach
     from coach.settings import Settings
 
@@ -28,6 +29,7 @@ EXIT_COST_CAP = 5
 EXIT_INTERRUPTED = 130
 MAX_CONCURRENCY = 256
 StreamFormat = Literal["jsonl", "csv"]
+Via = Literal["calls", "batch-api"]
 
 
 def batch(
@@ -82,6 +84,12 @@ def batch(
         typer.Option("--row-timeout", min=1.0, metavar="SECONDS", help="Longest that one row may take at the judge."),
     ] = 900.0,
     format: Annotated[StreamFormat, typer.Option("--format", "-f", help="Form of - on either side.")] = "jsonl",
+    via: Annotated[
+        Via,
+        typer.Option(
+            "--via", help="How an LLM is asked: calls, or the provider's batch-api, cheaper and within a day."
+        ),
+    ] = "calls",
 ) -> None:
     """Grade every row of a file. A row has `question_id` and `answer`, or `question`, `reference` and `answer`.
 
@@ -110,17 +118,18 @@ def batch(
     found = find_sources(sources, stream_format=format)
     job = _job(found, out, format, journal)._replace(report=report, strict=strict)
     flow = Flow(concurrency=concurrency, deadline=row_timeout, since=time.time() if no_cache else 0.0)
-    coach = options.make_coach(settings, judges)
     if dry_run:
-        _estimate(coach, job, flow, settings, judges)
+        _estimate(options.make_coach(settings, judges), job, flow, settings, judges, via)
         return
     if out is None:
         raise typer.BadParameter("where to? Give -o OUT, or --dry-run.", param_hint="--out")
     options.say_if_offline(settings, judges)
-    summary = _run(coach, job, flow)
+    post = _post(job, settings) if via == "batch-api" else None
+    coach = options.make_coach(settings, judges, wrap=post.wrap if post else None)
+    summary = _run(coach, job, flow, post)
     if retry_failed and summary.failed and not summary.capped:
         typer.echo(f"{summary.failed} rows failed; going over them once more.", err=True)
-        summary = _run(coach, _again(job), flow)
+        summary = _run(coach, _again(job), flow, post)
     _end(summary, job)
 
 
@@ -152,9 +161,33 @@ def _again(job: Job) -> Job:
     return job
 
 
-def _run(coach: Coach, job: Job, flow: Flow) -> Summary:
+def _post(job: Job, settings: Settings) -> Post:
+    """The way to the provider's batches.
+
+    Raises:
+        InputError: there is no journal in which to write down what was sent.
+    """
+    from coach.batch.by_provider import PROBE_FROM, Post
+    from coach.batch.outbox import Limits
+    from coach.batch.reading import count_rows
+    from coach.render.plain import inert
+
+    if job.journal is None:
+        raise InputError("--via batch-api needs a journal", hint="Name one: --journal FILE.")
+    return Post(
+        job.journal,
+        limits=Limits(tries=settings.tries, max_cost=settings.max_cost),
+        probe=(count_rows(job.sources) or 0) >= PROBE_FROM,
+        tell=lambda line: typer.echo(inert(line), err=True),
+    )
+
+
+def _run(coach: Coach, job: Job, flow: Flow, post: Post | None) -> Summary:
+    from coach.batch.by_provider import run_by_provider
     from coach.batch.reading import count_rows
     from coach.batch.run import Stopped, Streams, Watch, run
+
+    started_rows = False
 
     async def work() -> Summary:
         loop, main = asyncio.get_running_loop(), asyncio.current_task()
@@ -172,10 +205,18 @@ def _run(coach: Coach, job: Job, flow: Flow) -> Summary:
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, interrupted)
 
-        with watching(count_rows(job.sources)) as counted:
+        with watching(count_rows(job.sources)) as show:
+
+            def counted(tally: Tally) -> None:
+                nonlocal started_rows
+                started_rows = True
+                show(tally)
+
             watch = Watch(started if sys.platform != "win32" else Watch().started, counted)
             streams = Streams(sys.stdin.buffer, sys.stdout.buffer)
             try:
+                if post is not None:
+                    return await run_by_provider(coach, job, post, flow=flow, watch=watch)
                 return await run(coach, job, flow=flow, streams=streams, watch=watch)
             finally:
                 await coach.aclose()
@@ -190,7 +231,8 @@ def _run(coach: Coach, job: Job, flow: Flow) -> Summary:
         _say_how_to_go_on(job)
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except BaseException:
-        _say_how_to_go_on(job)
+        if started_rows:
+            _say_how_to_go_on(job)
         raise
 
 
@@ -223,20 +265,21 @@ def _end(summary: Summary, job: Job) -> None:
         raise typer.Exit(EXIT_FAILED_ROWS)
 
 
-def _estimate(coach: Coach, job: Job, flow: Flow, settings: Settings, judges: list[str]) -> None:
+def _estimate(coach: Coach, job: Job, flow: Flow, settings: Settings, judges: list[str], via: Via) -> None:
     from coach.batch.estimate import estimate
     from coach.batch.journal import Journal
     from coach.batch.reading import read_rows
     from coach.batch.wording import estimate_lines
-    from coach.pricing import load_prices
+    from coach.pricing import at_batch_rates, load_prices
 
+    prices = load_prices(settings.price_file)
     journal = Journal(job.journal) if job.journal and job.journal.exists() else None
     try:
         found = estimate(
             coach,
             read_rows(job.sources, sys.stdin.buffer),
             models=options.models_asked(settings, judges),
-            prices=load_prices(settings.price_file),
+            prices=at_batch_rates(prices) if via == "batch-api" else prices,
             concurrency=flow.concurrency,
             journal=journal,
             since=flow.since,

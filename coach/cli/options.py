@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from coach.batch.estimate import Model
     from coach.grading import Coach
+    from coach.judges.chat import ChatEndpoint
+    from coach.judges.endpoint import Endpoint
     from coach.models import Judged
     from coach.settings import Settings
 
@@ -93,12 +95,19 @@ def _criteria(settings: Settings) -> tuple[str, ...]:
 
 
 def make_coach(
-    settings: Settings, judge: list[str], *, on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None
+    settings: Settings,
+    judge: list[str],
+    *,
+    on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None,
+    wrap: Callable[[Endpoint], ChatEndpoint] | None = None,
 ) -> Coach:
-    """A coach for this run."""
+    """A coach for this run; `wrap` as in `coach.judges.make_judge`."""
     from coach.grading import Coach
+    from coach.judges import make_judge
 
-    return Coach(bank=settings.bank, judge=judge, settings=settings, on_verdicts=on_verdicts)
+    if wrap is None:
+        return Coach(bank=settings.bank, judge=judge, settings=settings, on_verdicts=on_verdicts)
+    return Coach(bank=settings.bank, judge=make_judge(judge, settings, wrap=wrap), settings=settings)
 
 
 def say_if_offline(settings: Settings, judge: list[str]) -> None:

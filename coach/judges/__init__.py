@@ -32,6 +32,7 @@ def make_judge(
     *,
     on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None,
     pace: Pace | None = None,
+    wrap: Callable[[Endpoint], ChatEndpoint] | None = None,
 ) -> Judge:
     """The judge that choices stand for under these settings; several make a panel.
 
@@ -40,12 +41,13 @@ def make_judge(
         settings: endpoint, samples, caps and the like.
         on_verdicts: told what an LLM has judged while its reply comes in.
         pace: told when an endpoint asks to wait.
+        wrap: what stands between judge and endpoint, in place of the cost cap.
 
     Raises:
         InputError: a choice is unknown, or a setting it needs is missing.
     """
     wanted = [choices] if isinstance(choices, str) else list(choices)
-    run = _Run(settings, on_verdicts, _budget(settings), pace)
+    run = _Run(settings, on_verdicts, _budget(settings), pace, wrap)
     judges = [_one(choice, run) for choice in wanted]
     if len(judges) == 1:
         return judges[0]
@@ -69,6 +71,7 @@ class _Run(NamedTuple):
     on_verdicts: Callable[[tuple[Judged, ...]], None] | None
     budget: Budget | None
     pace: Pace | None = None
+    wrap: Callable[[Endpoint], ChatEndpoint] | None = None
 
 
 def _budget(settings: Settings) -> Budget | None:
@@ -120,7 +123,8 @@ def _llm(run: _Run) -> Judge:
     from coach.judges.panel import SampledJudge
 
     settings = run.settings
-    judge = _llm_judge(run, _capped(make_endpoint(settings, run.pace), run))
+    endpoint = make_endpoint(settings, run.pace)
+    judge = _llm_judge(run, run.wrap(endpoint) if run.wrap else _capped(endpoint, run))
     whole: Judge = SampledJudge(judge, settings.samples) if settings.samples > 1 else judge
     return CachedJudge(whole, settings.cache_dir) if settings.use_cache else whole
 

@@ -55,13 +55,8 @@ class BudgetedEndpoint:
     """
 
     def __init__(self, endpoint: ChatEndpoint, *, budget: Budget, price: Price | None) -> None:
-        if price is None:
-            raise InputError(
-                f"--max-cost cannot be kept: no price is known for the model {endpoint.model!r}",
-                hint="Name its price in a file of your own, see rubrics/prices.yaml, and set COACH_PRICES to it.",
-            )
         self._endpoint = endpoint
-        self._price = price
+        self._price = required_price(endpoint.model, price)
         self._budget = budget
         self.model = endpoint.model
         self.identity = endpoint.identity
@@ -77,7 +72,7 @@ class BudgetedEndpoint:
         Raises:
             CostCapReached: this call could pass the cap.
         """
-        worst = self._worst(request)
+        worst = worst_cost(request, self._price)
         self._budget.reserve(worst)
         try:
             reply = await self._endpoint.complete(request, on_text=on_text)
@@ -92,7 +87,23 @@ class BudgetedEndpoint:
         """Close the real endpoint."""
         await self._endpoint.aclose()
 
-    def _worst(self, request: ChatRequest) -> float:
-        sent = "".join(m.content for m in request.messages) + json.dumps(request.schema)
-        prompt = round(len(sent.encode("utf-8", "replace")) / BYTES_PER_TOKEN)
-        return cost_of(Usage(prompt_tokens=prompt, completion_tokens=request.max_tokens), self._price) or 0.0
+
+def worst_cost(request: ChatRequest, price: Price, *, batch: bool = False) -> float:
+    """US dollars that a call can cost at most, if its reply takes all the room it has."""
+    sent = "".join(m.content for m in request.messages) + json.dumps(request.schema)
+    prompt = round(len(sent.encode("utf-8", "replace")) / BYTES_PER_TOKEN)
+    return cost_of(Usage(prompt_tokens=prompt, completion_tokens=request.max_tokens), price, batch=batch) or 0.0
+
+
+def required_price(model: str, price: Price | None) -> Price:
+    """The price that a cap is kept with.
+
+    Raises:
+        InputError: the model has no price, so a cap could not be kept.
+    """
+    if price is None:
+        raise InputError(
+            f"--max-cost cannot be kept: no price is known for the model {model!r}",
+            hint="Name its price in a file of your own, see rubrics/prices.yaml, and set COACH_PRICES to it.",
+        )
+    return price

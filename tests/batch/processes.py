@@ -109,7 +109,7 @@ def kill(folder: Path, times: int, seed: int) -> None:
         killed += os.waitpid(child, 0)[1] == signal.SIGKILL
         asked = {int(n) for n in calls.read_text(encoding="utf-8")[before:].split()}
         twice += sorted(asked & kept)
-    print(json.dumps({"killed": killed, "twice": twice, "kept": len(kept_numbers(folder, key_of))}))
+    sys.stdout.write(json.dumps({"killed": killed, "twice": twice, "kept": len(kept_numbers(folder, key_of))}))
 
 
 def wait_for_calls(calls: Path, before: int, count: int) -> None:

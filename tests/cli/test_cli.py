@@ -255,58 +255,6 @@ def rows(*entries: object) -> str:
     return "".join(json.dumps(e) + "\n" if not isinstance(e, str) else e + "\n" for e in entries)
 
 
-def test_batch_grades_rows_in_order_and_carries_columns_over(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    answer = EXAMPLE.read_text(encoding="utf-8")
-    (tmp_path / "in.jsonl").write_text(
-        rows(
-            {"question_id": "q01", "answer": answer, "cohort": "spring", "id": "a"},
-            {"question": "Why?", "reference": "Because of this. And that.", "answer": answer},
-        ),
-        encoding="utf-8",
-    )
-    code, _, err = run(
-        capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "--judge", "offline"
-    )
-    reports = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert code == 0
-    assert [(r["id"], r["status"], r.get("cohort")) for r in reports] == [("a", "ok", "spring"), ("2", "ok", None)]
-    assert "2 rows, 2 judged, 0 without a total, 0 failed" in err
-
-
-def test_batch_tells_bad_rows_by_line_and_ends_with_four(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    good = {"question_id": "q01", "answer": EXAMPLE.read_text(encoding="utf-8")}
-    bad = rows(good, "not json", "", "[1]", {"question_id": "zz", "answer": "x"}, {"question_id": "q01"}).encode()
-    (tmp_path / "in.jsonl").write_bytes(bad + b'{"answer": "caf\xe9"}\n')
-    code, _, err = run(
-        capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "--judge", "offline"
-    )
-    reports = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert code == 4
-    assert [(r["id"], r["status"]) for r in reports] == [
-        ("1", "ok"), ("2", "failed"), ("4", "failed"), ("5", "failed"), ("6", "failed"), ("7", "failed"),
-    ]  # fmt: skip
-    assert "line 2: not JSON" in reports[1]["error"]["message"]
-    assert "5 failed" in err
-
-
-def test_batch_runs_the_llm_judge_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    good = {"question_id": "q01", "answer": EXAMPLE.read_text(encoding="utf-8")}
-    (tmp_path / "in.jsonl").write_text(rows(*[good] * 5), encoding="utf-8")
-    with scripted([said(llm_reply())]) as server:
-        code, _, _ = run(
-            capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "--base-url", server.base_url,
-            "--model", "m", "--no-cache",
-        )  # fmt: skip
-    assert (code, len(server.requests)) == (0, 5)
-
-
-def test_batch_never_overwrites_its_input(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / "in.jsonl").write_text("{}\n", encoding="utf-8")
-    assert run(capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "in.jsonl"))[0] == 2
-
-
 def test_questions_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "questions")[1].count("\n") == 25
     out = run(capsys, "questions", "show", "q01")[1]
@@ -362,21 +310,6 @@ def test_doctor_ends_with_two_for_a_cache_it_cannot_write(
     code, out, _ = run(capsys, "doctor")
     assert code == 2
     assert "FAIL  cache folder" in out
-
-
-def test_batch_stops_at_the_cost_cap_with_five(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    answer = EXAMPLE.read_text(encoding="utf-8")
-    (tmp_path / "in.jsonl").write_text(rows(*[{"question_id": "q01", "answer": answer}] * 4), encoding="utf-8")
-    with scripted([said(llm_reply(), prompt_tokens=2000, completion_tokens=900)]) as server:
-        code, _, err = run(
-            capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "--base-url", server.base_url,
-            "--model", "gpt-5-mini", "--max-cost", "0.0085", "--concurrency", "1", "--no-cache",
-        )  # fmt: skip
-    reports = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert code == 5
-    assert [r["status"] for r in reports] == ["ok", "ok", "failed", "failed"]
-    assert len(server.requests) == 2
-    assert "cost cap" in err
 
 
 IDS = ["product_framing", "tradeoffs", "long_term_metrics", "systems_thinking", "expert_coverage", "communication"]
@@ -491,28 +424,6 @@ def test_the_cache_of_verdicts_is_shown_and_cleared(
         assert len(server.requests) == 2
     assert "verdicts" in run(capsys, "cache", "info")[1]
     assert run(capsys, "cache", "clear")[1].startswith("Deleted")
-
-
-def test_ctrl_c_keeps_what_a_batch_has_graded(tmp_path: Path) -> None:
-    answer = EXAMPLE.read_text(encoding="utf-8")
-    (tmp_path / "in.jsonl").write_text(rows(*[{"question_id": "q01", "answer": answer}] * 9), encoding="utf-8")
-    replies = [said(llm_reply()), said(llm_reply()), said(llm_reply())._replace(delay=20.0)]
-    with scripted(replies) as server:
-        command = [
-            sys.executable, "-m", "coach", "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"),
-            "--base-url", server.base_url, "--model", "m", "--no-cache", "--concurrency", "1",
-        ]  # fmt: skip
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-        while len(server.requests) < 3:
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=10)
-    assert process.returncode == 130
-    assert b"out.jsonl.part" in err
-    assert not (tmp_path / "out.jsonl").exists()
-    kept = (tmp_path / "out.jsonl.part").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line)["status"] for line in kept] == ["ok", "ok"]
 
 
 def test_show_prompt_shows_every_call_with_schema_and_parameters(capsys: pytest.CaptureFixture[str]) -> None:
