@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from coach.batch.intake import Intake, Slot, Window
 from coach.batch.journal import Journal
-from coach.batch.outcome import Outcome, Result, failed, graded
+from coach.batch.outcome import Outcome, Result, failed, graded, unjudged
 from coach.batch.records import finished, grade_of
 from coach.batch.rows import Row
 from coach.errors import CoachError, CostCapReached, JudgeError, JudgeUnavailable
@@ -297,7 +297,10 @@ class Engine:
             if not job.prepared.decided:
                 self._pipeline.pace.went_well(len(self._active))
                 self._failed_in_a_row = 0
-            self._settle_graded(job.slot, report)
+            if report.error is None:
+                self._settle_graded(job.slot, report)
+            else:
+                self._settle_unjudged(job.slot, report)
 
     def _no_money(self, job: _Job, error: CostCapReached) -> None:
         """Others under way have money set aside that they may not need: only a call that is alone is really too dear."""
@@ -324,6 +327,15 @@ class Engine:
             else:
                 self._journal.fail(slot.key, LEFT_OPEN)
         self._settle(slot, graded(grade))
+
+    def _settle_unjudged(self, slot: Slot, report: FeedbackReport) -> None:
+        """Too little came for a total: a failure, whose report still says what became of each criterion."""
+        result = unjudged(report)
+        if result.failure is not None:
+            self.capped = self.capped or isinstance(result.failure.error, CostCapReached)
+            if self._journal is not None:
+                self._journal.fail(slot.key, result.failure.cause)
+        self._settle(slot, result)
 
     def _settle_failed(self, slot: Slot, error: CoachError) -> None:
         result = failed(self._pipeline, slot.row, error)

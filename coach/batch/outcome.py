@@ -6,9 +6,13 @@ from typing import NamedTuple
 
 from coach.batch.records import Grade, body_of, line_of, report_of
 from coach.batch.rows import Row
-from coach.errors import CoachError, InputError
+from coach.errors import CoachError, CostCapReached, InputError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
 from coach.pipeline import Pipeline
-from coach.report import FeedbackReport
+from coach.report import ErrorReport, FeedbackReport
+
+_KINDS: dict[str, type[CoachError]] = {
+    k.__name__: k for k in (CostCapReached, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable)
+}
 
 
 class Failure(NamedTuple):
@@ -51,6 +55,13 @@ class Outcome(NamedTuple):
 def graded(grade: Grade) -> Result:
     """A finished grade as a result."""
     return Result(grade.body, grade.facts_json)
+
+
+def unjudged(report: FeedbackReport) -> Result:
+    """A report with an error as a result."""
+    told = report.error or ErrorReport(kind="", message="", hint="")
+    error = _KINDS.get(told.kind, JudgeReplyInvalid)(told.message, hint=told.hint)
+    return Result(body_of(report), "", Failure(error, told.message))
 
 
 def failed(pipeline: Pipeline, row: Row, error: CoachError) -> Result:

@@ -46,6 +46,8 @@ class ChatReply(NamedTuple):
     """The model as the endpoint names it."""
     thought: bool = False
     """Whether the model thought before it answered."""
+    repeated: bool = False
+    """Whether this very reply was handed out before, to the same judge; it says nothing new about the endpoint."""
 
 
 class Quirks(Frozen):

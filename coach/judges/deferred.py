@@ -100,6 +100,7 @@ class DeferredEndpoint:
         self._box = box
         self._probing = asyncio.Lock() if probe else None
         self._asked: WeakKeyDictionary[asyncio.Task[object], Counter[str]] = WeakKeyDictionary()
+        self._handed_out: set[str] = set()
         self._short_of_money = False
 
     @property
@@ -127,7 +128,9 @@ class DeferredEndpoint:
                     return await self._probe(request)
         match found:
             case Answered(body, quirks):
-                return self.endpoint.read(body, quirks, batch=True)
+                reply = self.endpoint.read(body, quirks, batch=True)._replace(repeated=key in self._handed_out)
+                self._handed_out.add(key)
+                return reply
             case Declined(kind, message, hint):
                 raise _ERRORS[kind](message, hint=hint)
             case None if not self.final:

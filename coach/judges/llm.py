@@ -117,10 +117,10 @@ class LLMJudge:
         budget, room = CallBudget(self._repair_calls), self._room
         enough = room
         while True:
-            ask, failure, before = rounds.next_ask(), None, rounds.open
+            ask, failure, before, new = rounds.next_ask(), None, rounds.open, True
             try:
                 reply = await self._call(rounds.task, ask, sample, room)
-                broken = rounds.take(ask, reply)
+                broken, new = rounds.take(ask, reply), not reply.repeated
             except JudgeReplyInvalid as error:
                 failure, broken = error, True
                 rounds.fail(error)
@@ -129,7 +129,7 @@ class LLMJudge:
                 if not rounds.verdicts:
                     raise
                 return
-            hiccup = self._reliability.hiccup(broken=broken)
+            hiccup = self._reliability.hiccup(broken=broken, new=new)
             if not rounds.open or rounds.gap == "refused":
                 return
             stuck = rounds.gap == "truncated" and room > enough and rounds.open == before

@@ -182,10 +182,15 @@ class Reliability:
     def __init__(self) -> None:
         self._replies = self._broken = 0
 
-    def hiccup(self, *, broken: bool) -> bool:
-        """Count a reply; whether it was broken, and that is an exception here, so that the same is worth asking again."""
-        self._replies += 1
-        self._broken += broken
+    def hiccup(self, *, broken: bool, new: bool = True) -> bool:
+        """Whether a reply was broken, and that is an exception here, so that the same is worth asking again.
+
+        Args:
+            broken: nothing whole could be read in it.
+            new: it is to be counted, as it is not when it is read once more.
+        """
+        self._replies += new
+        self._broken += broken and new
         return broken and 2 * self._broken <= self._replies + BROKEN_HEAD_START
 
 
