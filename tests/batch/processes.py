@@ -41,6 +41,8 @@ MOST_CALLS = 12
 class SameEmbedder(HashEmbedder):
     """Finds all texts alike, at once."""
 
+    name = "same"  # vectors are kept by this name
+
     def encode(self, texts: Sequence[str]) -> Vectors:
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         vectors[:, 0] = 1.0
@@ -103,7 +105,7 @@ def kill(folder: Path, times: int, seed: int) -> None:
         kept = kept_numbers(folder, key_of)
         before = calls.stat().st_size
         child = fork(pipeline, folder)
-        wait_for_calls(calls, before, chance.randint(0, MOST_CALLS))
+        wait_for_calls(calls, before, chance.randint(0, MOST_CALLS), child)
         time.sleep(chance.uniform(0.0, 3 * SECONDS))
         os.kill(child, signal.SIGKILL)
         killed += os.waitpid(child, 0)[1] == signal.SIGKILL
@@ -112,8 +114,10 @@ def kill(folder: Path, times: int, seed: int) -> None:
     sys.stdout.write(json.dumps({"killed": killed, "twice": twice, "kept": len(kept_numbers(folder, key_of))}))
 
 
-def wait_for_calls(calls: Path, before: int, count: int) -> None:
+def wait_for_calls(calls: Path, before: int, count: int, child: int) -> None:
     while calls.read_text(encoding="utf-8")[before:].count("\n") < count:
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            raise RuntimeError("the process ended before it had made its calls")
         time.sleep(SECONDS / 4)
 
 

@@ -202,7 +202,7 @@ def test_the_same_doubt_twice_is_another_request_and_then_stands(folder: Path) -
         summary = by_batch(folder, server.base_url)
         by_calls(folder, server.base_url, "calls.jsonl", "calls.sqlite")
         assert len(server.batches) == 7
-    assert (summary.judged, summary.abstained) == (5, 1)
+    assert (summary.judged, summary.abstained, summary.failed) == (5, 0, 1)
     assert list(map(without_cost, reports(folder))) == list(map(without_cost, reports(folder, "calls.jsonl")))
 
 
