@@ -311,7 +311,7 @@ def test_the_cost_cap_leaves_a_whole_file_and_ends_with_five(ran: Ran) -> None:
     ran.write(*answers(4))
     with scripted([said(llm_reply(), prompt_tokens=2000, completion_tokens=900)]) as server:
         ran.batch(
-            "--base-url", server.base_url, "--model", "gpt-5-mini", "--max-cost", "0.008", "--concurrency", "1"
+            "--base-url", server.base_url, "--model", "gpt-5-mini", "--max-cost", "0.0085", "--concurrency", "1"
         )  # fmt: skip
     assert ran.code == 5
     assert [r["status"] for r in ran.reports()] == ["ok", "ok", "failed", "failed"]
@@ -322,7 +322,7 @@ def test_the_cost_cap_leaves_a_whole_file_and_ends_with_five(ran: Ran) -> None:
 def test_calls_side_by_side_use_the_cap_as_one_after_the_other_would(ran: Ran) -> None:
     ran.write(*answers(6))
     with scripted([said(llm_reply(), prompt_tokens=2000, completion_tokens=900)]) as server:
-        ran.batch("--base-url", server.base_url, "--model", "gpt-5-mini", "--max-cost", "0.008", "--concurrency", "6")
+        ran.batch("--base-url", server.base_url, "--model", "gpt-5-mini", "--max-cost", "0.0085", "--concurrency", "6")
     assert ran.code == 5
     assert [r["status"] for r in ran.reports()].count("ok") == 2
 
