@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -51,6 +52,17 @@ def export(network: Network, target: Path) -> None:
             reduce_range=True,
             op_types_to_quantize=["MatMul", "Gather"],
         )
+    _forget_where_it_was_made(target)
+
+
+def _forget_where_it_was_made(graph: Path) -> None:
+    """Drop the exporter's notes, stack traces with paths of the machine among them."""
+    model = onnx.load(graph)
+    parts = (model.graph.node, model.graph.value_info, model.graph.input, model.graph.output, model.graph.initializer)
+    for noted in (model, model.graph, *(item for part in parts for item in part)):
+        del noted.metadata_props[:]
+        noted.doc_string = ""
+    onnx.save(model, graph)
 
 
 def _eager(network: Network) -> Network:
