@@ -8,7 +8,7 @@ export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help critique test check bench docs train evals baseline record all clean
+.PHONY: help critique test check bench docs train folds evals baseline record all clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,8 +47,11 @@ check: $(BIN)/dev-ready ## style, types, layers, generated docs
 bench: $(BIN)/dev-ready ## measure what docs/benchmarks.md states
 	$(BIN)/python -m bench
 
-train: $(BIN)/dev-ready ## train the offline judge anew on evals/answers
-	$(BIN)/python -m evals.train_offline
+train: $(BIN)/dev-ready ## train the offline judge that is shipped (a quarter of an hour)
+	$(BIN)/python -m evals.training train
+
+folds: $(BIN)/dev-ready ## measure it on questions it has not seen, before a new training (half an hour)
+	$(BIN)/python -m evals.training folds
 
 REPLAY := --judge replay --replay-file evals/replay/smollm2-135m.jsonl
 

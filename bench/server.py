@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import random
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 CRITERIA = ("product_framing", "tradeoffs", "long_term_metrics", "systems_thinking", "expert_coverage", "communication")
 QUOTE = "The objective is click-through rate"
-SPOILT_EVERY = 4
-"""With `spoilt`, every fourth reply is cut in the middle."""
+SPOILT_SHARE = 0.25
+"""With `spoilt`, each reply is malformed with this chance, independently of the others: runs of several do occur."""
+SPOILT: tuple[Callable[[str], str], ...] = (
+    lambda text: text[: len(text) // 2],
+    lambda text: "The answer is weak on most criteria. " + text.replace('"', "'").replace(":", " ="),
+    lambda text: json.dumps({"result": "see above", "grade": "B"}),
+    lambda text: "",
+)
+"""Cut in the middle, prose, JSON of another shape, nothing at all; in turn."""
 
 
-def reply(criteria: Sequence[str], *, spoilt: bool) -> bytes:
+def reply(criteria: Sequence[str], *, spoil: Callable[[str], str] = str) -> bytes:
     """A whole HTTP response with verdicts on what was asked for; they are written by hand."""
     entries = [{"id": i, "quotes": [QUOTE], "reasoning": "Written by hand.", "level": 1} for i in criteria]
     text = json.dumps({"criteria": entries, "points": [], "red_flags": []})
-    message = {"role": "assistant", "content": text[: len(text) // 2] if spoilt else text}
+    message = {"role": "assistant", "content": spoil(text)}
     body = json.dumps(
         {
             "id": "c",
@@ -33,27 +43,29 @@ def reply(criteria: Sequence[str], *, spoilt: bool) -> bytes:
 
 
 def asked_for(body: bytes) -> Sequence[str]:
-    """The criteria a request asks for, by its schema."""
-    schema = json.loads(body)["response_format"]["json_schema"]["schema"]
-    return tuple(schema["properties"]["criteria"]["items"]["properties"]["id"]["enum"])
+    """The criteria a request asks for, by its prompt, since a lower rung sends no schema."""
+    request = json.loads(body)
+    again = re.search(r"Judge again, and only: ([^.]+)\.", request["messages"][-1]["content"])
+    return tuple(again[1].split(", ")) if again else CRITERIA
 
 
 async def serve(latency: float, *, spoilt: bool) -> None:
     """Answer for ever."""
-    whole = reply(CRITERIA, spoilt=False)
-    served = 0
+    whole = reply(CRITERIA)
+    chance, kinds = random.Random(4), itertools.cycle(SPOILT)
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal served
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
                 length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
                 body = await reader.readexactly(length)
                 await asyncio.sleep(latency)
-                served += 1
-                cut = served % SPOILT_EVERY == 0
-                writer.write(reply(asked_for(body), spoilt=cut) if spoilt else whole)
+                if not spoilt:
+                    writer.write(whole)
+                    continue
+                spoil = next(kinds) if chance.random() < SPOILT_SHARE else str
+                writer.write(reply(asked_for(body), spoil=spoil))
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 

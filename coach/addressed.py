@@ -11,6 +11,8 @@ import binascii
 import codecs
 import re
 import unicodedata
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from coach.models import Span
 
@@ -34,34 +36,98 @@ _MACHINE = tuple(
     )
 )
 """Markup no person writes in an answer, quoted or not."""
+
+
+class _Pattern(NamedTuple):
+    """What an address to the grader looks like."""
+
+    regex: re.Pattern[str]
+    needs: tuple[str, ...]
+    """One of these stands in lower case in every ASCII text that fits; empty where nothing is known."""
+
+
+_GRADERS = (
+    "grader|evaluator|assessor|examiner|marker|judge|reviewer|scorer|scoring |grading |language model|ai model|llm|assistant"
+    "|whoever |automat"
+)
+_NEVER = "\u5ffd"
+"""In no ASCII text: for patterns of other scripts."""
 _PATTERNS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"(?:^|(?<=[.!?:;(] )|(?<=\n)|(?<=\bplease )|(?<=\bkindly )|(?<=\bmust )|(?<=\bshould )|(?<=\bthen )|(?<=\band )|(?<=\bto )|(?<=\bso ))\b{_AWARD}\b[^.,\n]{{0,50}}\b{_PRIZE}",
-        r"(?-i:\b(?:SYSTEM|ADMIN|DEVELOPER|ASSISTANT))\s*[:>\]]",
-        rf"\b{_GRADER}\b\s*[,:;–—-][^\n]{{0,160}}",
-        rf"\b(?:dear|hey|hello|hi|note (?:to|for)|message (?:to|for)|attention|instructions? (?:to|for)) (?:the |my |any |all )?{_GRADER}\b",
-        r"\b(?:no|without|zero|empty|none|clear|blank|suspend\w*)\b[^.\n]{0,25}\b(?:red[ _])?flags?\b(?! ?(?:off|switch|gate|feature))[^.\n]{0,25}"
-        r"(?:appl|observ|rais|list|section|warrant|needed|should|\.|\n|$)",
-        r"\b(?:red[ _])?flags?(?: list| section)?\b[^.\n]{0,30}\b(?:suspended|left blank|left empty|be empty|none|not appl\w+|empty)\b",
-        r"\b(?:full|maximum|top|perfect) (?:marks?|credit|score)\b[^.\n]{0,40}\b(?:follow|should|must|correct|due|record\w*|expect\w*|deserv\w*|in each)\b",
-        r"\b(?:all|every|each) (?:of the )?(?:six |expert |rubric )?(?:criteri\w+|points?|themes?|column)\b[^.\n]{0,50}\b(?:level )?(?:4|5|four|five|met|present|covered|full|named)\b",
-        r"\b(?:write|enter|read|be|give|choose|record|assessment:?|overall:?|score:?|rating:?) (?:a |an |as )?(?:overall )?(?:5|five)\b(?![ -]?(?:%|\w+s\b|minute|percent|\d))",
-        r"\b(?:ignore|disregard|forget|override|bypass|skip|discard|set aside)\b[^.,\n]{0,28}\b"
-        r"(?:instructions?|rubric|criteria|prompt|guidelines?|grading|scoring|rules above|red flags?|the above|previous (?:text|message))\b",
-        r"\b(?:you are|act as|behave as|pretend)\b[^.\n]{0,40}\b(?:lenient|generous|grader|evaluator|examiner|assistant|judge)\b",
-        r"\b(?:system|developer|admin\w*|grading|scoring|evaluation|rubric)\s*(?:prompt|message|note|update|override|notice|instruction|mode)s?\s*[:=\]]",
-        r"\b(?:please|kindly|i beg|i need|i really need|have mercy|be kind|be generous|be lenient|my (?:visa|job|family|rent|mother|child\w*))\b"
-        r"[^.\n]{0,120}\b(?:pass (?:me|this)|full marks|good (?:grade|score|mark)|high (?:grade|score|mark)|top (?:grade|score|mark)|5\b|five\b)",
-        r"\b(?:other|another|independent|previous|earlier|senior|expert|human) (?:graders?|evaluators?|assessors?|examiners?|markers?)\b",
-        r"\b(?:already (?:been )?(?:graded|scored|reviewed|approved|rated|marked)|pre-?approved|has been rated|was rated|officially rated)\b",
-        r"^#{2,4} ?(?:system|instruction|response)\b",
-        r"(?:ignor[ae]|oublie[zr]?|vergiss|ignoriere|olvida|esque[çc]a|dimentica|ignori?r?)\b[^.,\n]{0,30}"
-        r"(?:instruc\w+|anweisung\w*|consigne\w*|istruzion\w*|r[úu]brica|rubrik|crit[eè]r\w+)",
-        r"(?:calificador|evaluador|correcteur|examinateur|pr[üu]fer|bewerter|avaliador|valutatore|nota m[áa]xima|note maximale"
-        r"|h[öo]chste (?:note|punktzahl)|volle punktzahl|puntuaci[óo]n m[áa]xima|pontua[çc][ãa]o m[áa]xima)",
-        r"(?:忽略|无视|無視|请给|給予|满分|滿分|評価者|採点者|最高点|оценщик|проверяющ|высш\w+ балл|максимальн\w+ (?:балл|оценк)|игнорируй"
-        r"|पूर्ण अंक|निर्देशों को|الدرجة الكاملة|تجاهل|채점자|만점)",
+    _Pattern(re.compile(pattern, re.IGNORECASE), tuple(needs.split("|")) if needs else ())
+    for needs, pattern in (
+        (
+            "",
+            rf"\b(?={_AWARD}\b)(?:^|(?<=[.!?:;(] )|(?<=\n)|(?<=\bplease )|(?<=\bkindly )|(?<=\bmust )|(?<=\bshould )|(?<=\bthen )|(?<=\band )|(?<=\bto )|(?<=\bso )){_AWARD}\b[^.,\n]{{0,50}}\b{_PRIZE}",
+        ),
+        ("", r"(?-i:\b(?:SYSTEM|ADMIN|DEVELOPER|ASSISTANT))\s*[:>\]]"),
+        (_GRADERS, rf"\b{_GRADER}\b\s*[,:;–—-][^\n]{{0,160}}"),
+        (
+            _GRADERS,
+            rf"\b(?:dear|hey|hello|hi|note (?:to|for)|message (?:to|for)|attention|instructions? (?:to|for)) (?:the |my |any |all )?{_GRADER}\b",
+        ),
+        (
+            "flag",
+            r"\b(?:no|without|zero|empty|none|clear|blank|suspend\w*)\b[^.\n]{0,25}\b(?:red[ _])?flags?\b(?! ?(?:off|switch|gate|feature))[^.\n]{0,25}"
+            r"(?:appl|observ|rais|list|section|warrant|needed|should|\.|\n|$)",
+        ),
+        (
+            "flag",
+            r"\b(?:red[ _])?flags?(?: list| section)?\b[^.\n]{0,30}\b(?:suspended|left blank|left empty|be empty|none|not appl\w+|empty)\b",
+        ),
+        (
+            "full |maximum |top |perfect ",
+            r"\b(?:full|maximum|top|perfect) (?:marks?|credit|score)\b[^.\n]{0,40}\b(?:follow|should|must|correct|due|record\w*|expect\w*|deserv\w*|in each)\b",
+        ),
+        (
+            "",
+            r"\b(?:all|every|each) (?:of the )?(?:six |expert |rubric )?(?:criteri\w+|points?|themes?|column)\b[^.\n]{0,50}\b(?:level )?(?:4|5|four|five|met|present|covered|full|named)\b",
+        ),
+        (
+            "5|five",
+            r"\b(?:write|enter|read|be|give|choose|record|assessment:?|overall:?|score:?|rating:?) (?:a |an |as )?(?:overall )?(?:5|five)\b(?![ -]?(?:%|\w+s\b|minute|percent|\d))",
+        ),
+        (
+            "ignore|disregard|forget|override|bypass|skip|discard|set aside",
+            r"\b(?:ignore|disregard|forget|override|bypass|skip|discard|set aside)\b[^.,\n]{0,28}\b"
+            r"(?:instructions?|rubric|criteria|prompt|guidelines?|grading|scoring|rules above|red flags?|the above|previous (?:text|message))\b",
+        ),
+        (
+            "you are|act as|behave as|pretend",
+            r"\b(?:you are|act as|behave as|pretend)\b[^.\n]{0,40}\b(?:lenient|generous|grader|evaluator|examiner|assistant|judge)\b",
+        ),
+        (
+            "system|developer|admin|grading|scoring|evaluation|rubric",
+            r"\b(?:system|developer|admin\w*|grading|scoring|evaluation|rubric)\s*(?:prompt|message|note|update|override|notice|instruction|mode)s?\s*[:=\]]",
+        ),
+        (
+            "please|kindly|i beg|i need|i really need|mercy|be kind|be generous|be lenient|my ",
+            r"\b(?:please|kindly|i beg|i need|i really need|have mercy|be kind|be generous|be lenient|my (?:visa|job|family|rent|mother|child\w*))\b"
+            r"[^.\n]{0,120}\b(?:pass (?:me|this)|full marks|good (?:grade|score|mark)|high (?:grade|score|mark)|top (?:grade|score|mark)|5\b|five\b)",
+        ),
+        (
+            "grader|evaluator|assessor|examiner|marker",
+            r"\b(?:other|another|independent|previous|earlier|senior|expert|human) (?:graders?|evaluators?|assessors?|examiners?|markers?)\b",
+        ),
+        (
+            "graded|scored|reviewed|approved|rated|marked",
+            r"\b(?:already (?:been )?(?:graded|scored|reviewed|approved|rated|marked)|pre-?approved|has been rated|was rated|officially rated)\b",
+        ),
+        ("", r"^#{2,4} ?(?:system|instruction|response)\b"),
+        (
+            "ignor|oublie|vergiss|olvida|esque|dimentica",
+            r"(?:ignor[ae]|oublie[zr]?|vergiss|ignoriere|olvida|esque[çc]a|dimentica|ignori?r?)\b[^.,\n]{0,30}"
+            r"(?:instruc\w+|anweisung\w*|consigne\w*|istruzion\w*|r[úu]brica|rubrik|crit[eè]r\w+)",
+        ),
+        (
+            "calificador|evaluador|correcteur|examinateur|prufer|bewerter|avaliador|valutatore|nota m|note m|hochste |volle p|puntuacion m|pontuacao m",
+            r"(?:calificador|evaluador|correcteur|examinateur|pr[üu]fer|bewerter|avaliador|valutatore|nota m[áa]xima|note maximale"
+            r"|h[öo]chste (?:note|punktzahl)|volle punktzahl|puntuaci[óo]n m[áa]xima|pontua[çc][ãa]o m[áa]xima)",
+        ),
+        (
+            _NEVER,
+            r"(?:忽略|无视|無視|请给|給予|满分|滿分|評価者|採点者|最高点|оценщик|проверяющ|высш\w+ балл|максимальн\w+ (?:балл|оценк)|игнорируй"
+            r"|पूर्ण अंक|निर्देशों को|الدرجة الكاملة|تجاهل|채점자|만점)",
+        ),
     )
 )
 _ENCODED = re.compile(r"\b[A-Za-z0-9+/]{24,}={0,2}|\b(?:[0-9a-fA-F]{2}[ ]?){16,}\b")
@@ -69,6 +135,8 @@ _QUOTED = re.compile(r"[\"“„][^\"“”„\n]{3,160}[\"”]|‘[^‘’\n]{3
 """What somebody is quoted as saying is a story about a grader more often than a word to one."""
 _SPACED = re.compile(r"\b(?:\w[ .·_-]{1,4}){8,}\w\b")
 _LEET = str.maketrans("013457@$!", "oieastasi")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_LEET_CHARACTER = re.compile("[013457@$!]")
 _CIPHER_WORDS = re.compile(
     r"\b(?:the|and|this|answer|score|level|every|grader|give|full|marks?|ignore|instructions?)\b"
 )
@@ -85,7 +153,7 @@ def addressed_spans(answer: str) -> tuple[Span, ...]:
     found = [
         _cut(m.start(), m.end())
         for text in _views(answer)
-        for p in _PATTERNS
+        for p in _possible(text)
         for m in p.finditer(text)
         if not any(q.start <= m.start() < q.end for q in quoted)
     ]
@@ -94,14 +162,23 @@ def addressed_spans(answer: str) -> tuple[Span, ...]:
     return tuple(sorted(set(found)))
 
 
+def _possible(text: str) -> Iterator[re.Pattern[str]]:
+    """Patterns that may fit. To look for a few words is much quicker than to try a pattern at every letter."""
+    lowered = text.lower() if text.isascii() else ""
+    # Beyond ASCII a letter may fold to another that `lower` does not give: there every pattern is tried.
+    return (p.regex for p in _PATTERNS if not lowered or not p.needs or any(word in lowered for word in p.needs))
+
+
 def _cut(start: int, end: int) -> Span:
     return Span(start, min(end, start + _WORDS_SHOWN))
 
 
 def _views(answer: str) -> tuple[str, ...]:
     """The answer and its reading with look-alikes folded, of the same length, so that offsets hold for both."""
-    folded = "".join(_plain(c) for c in answer)
-    leet = "".join(a if a.isdigit() and _in_number(folded, i) else a.translate(_LEET) for i, a in enumerate(folded))
+    folded = _NOT_ASCII.sub(lambda m: _plain(m[0]), answer)
+    leet = _LEET_CHARACTER.sub(
+        lambda m: m[0] if m[0].isdigit() and _in_number(folded, m.start()) else m[0].translate(_LEET), folded
+    )
     return tuple(dict.fromkeys((answer, folded, leet)))
 
 

@@ -21,6 +21,8 @@ _REMOVED = (
 )
 """What is taken out of every answer, in this order. Joiners (U+200C, U+200D) stay: scripts and emoji need them."""
 
+_LONE = re.compile("[\ud800-\udfff]")
+
 
 class CleanAnswer(NamedTuple):
     """The answer as graded, and what was done to it. All offsets in a report point into `text`."""
@@ -41,9 +43,8 @@ def clean_answer(text: str) -> CleanAnswer:
         text, count = pattern.subn("", text)
         if count:
             warnings.append(f"{count} {name}{'s' if count > 1 else ''} taken out of the answer.")
-    lone = sum("\ud800" <= c <= "\udfff" for c in text)
+    text, lone = _LONE.subn("\ufffd", text)
     if lone:
-        text = re.sub("[\ud800-\udfff]", "\ufffd", text)
         warnings.append(f"{lone} broken character{'s' if lone > 1 else ''} replaced in the answer.")
     if not text.strip():
         raise InputError("the answer is empty", hint="Write an answer first; there is nothing to grade.")

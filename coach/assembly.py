@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from coach.errors import CoachError, error_for
 from coach.evidence import verify
 from coach.models import (
+    Abstained,
     Evidence,
     Judged,
     Judgement,
@@ -132,3 +135,16 @@ def withheld(card: ScoreCard) -> tuple[str, ...]:
     if card.total is not None:
         return ()
     return (f"No total: only {card.coverage:.0%} of the weight could be judged.",)
+
+
+def judge_failure(verdicts: Sequence[Verdict], card: ScoreCard) -> CoachError | None:
+    """The error a report without a total stands for, or None where there is a total, or the judge itself abstained.
+
+    Of several failures the one that left most of the criteria open speaks.
+    """
+    gaps = [v for v in verdicts if isinstance(v, Abstained) and v.status != "abstained"]
+    if card.total is not None or not gaps:
+        return None
+    status, count = Counter(v.status for v in gaps).most_common(1)[0]
+    why = next(v.reason for v in gaps if v.status == status)
+    return error_for(status, f"no total: {count} of {len(verdicts)} criteria are {status.replace('_', ' ')}. {why}")

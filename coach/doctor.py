@@ -5,10 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from coach.errors import CoachError
 from coach.settings import Settings
+
+if TYPE_CHECKING:
+    from coach.judges.chat import HealthLine
 
 State = Literal["ok", "problem", "note"]
 
@@ -89,14 +92,18 @@ async def _endpoint(settings: Settings) -> tuple[Check, ...]:
         return (Check("endpoint", "note", "none configured: `--judge auto` means offline"),)
     from coach.judges import make_endpoint
 
+    named = bool(settings.model) or settings.base_url is None
     try:
-        endpoint = make_endpoint(settings)
+        endpoint = make_endpoint(settings if named else settings.with_options(model="any"))
     except CoachError as error:
         return (Check("endpoint", "problem", error.message, error.hint, error.exit_code),)
     try:
-        health = await endpoint.check()
+        health = await (endpoint.check() if named else endpoint.offers())
     finally:
         await endpoint.aclose()
-    return tuple(
-        Check(line.name, "ok" if line.ok else "problem", line.found, line.mend, 0 if line.ok else 3) for line in health
-    )
+    return tuple(_of(line) for line in health)
+
+
+def _of(line: HealthLine) -> Check:
+    mend = line.mend.replace(" `coach doctor` checks it.", "").replace("; `coach doctor` lists what is offered", "")
+    return Check(line.name, "ok" if line.ok else "problem", line.found, mend, 0 if line.ok else 3)

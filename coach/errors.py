@@ -2,13 +2,16 @@
 
     CoachError                    exit 1   our bug, unless a subclass says otherwise
     ├── InputError                exit 2   bad usage, bad answer file, unknown question
-    │   └── BankError             exit 2   a bank that cannot be used; carries every problem found
+    │   ├── BankError             exit 2   a bank that cannot be used; carries every problem found
+    │   └── JournalError          exit 2   a journal that is locked, damaged, full or none
     ├── ModelFilesError           exit 2   the embedding model is missing, altered or cannot be exported
     ├── CostCapReached            exit 5   the next call could pass --max-cost
+    ├── AnswerPending             exit 3   asked through a provider's batch; the answer comes later
     └── JudgeError                exit 3   the judge gave no verdict
         ├── JudgeUnavailable      exit 3   not reached, rate limited, timed out, 5xx     (retryable)
         ├── JudgeRefused          exit 3   bad key, bad model, bad request, refusal
-        └── JudgeReplyInvalid     exit 3   a reply that cannot be read as a verdict
+        ├── JudgeReplyInvalid     exit 3   a reply that cannot be read as a verdict
+        └── JudgeTruncated        exit 3   replies cut off for want of room, also with more of it
 
 The class says what to do: `exit_code`, `retryable`, `status` (the word a report uses) and a `hint` with the mend.
 """
@@ -55,6 +58,10 @@ class BankError(InputError):
         self.problems = problems
 
 
+class JournalError(InputError):
+    """A journal of grades that cannot be used."""
+
+
 class ModelFilesError(CoachError):
     """The embedding model is missing, altered or unusable."""
 
@@ -68,6 +75,14 @@ class CostCapReached(CoachError):
     exit_code = 5
     status = "over_budget"
     default_hint = "Raise --max-cost, or grade offline with --judge offline."
+
+
+class AnswerPending(CoachError):
+    """The judge was asked through a provider's batch, and the answer comes later. Neither a grade nor a failure."""
+
+    exit_code = 3
+    status = "unreachable"
+    default_hint = "Run the same command again; it goes on waiting, and nothing is sent twice."
 
 
 class JudgeError(CoachError):
@@ -96,6 +111,7 @@ class JudgeRefused(JudgeError):
     """The endpoint or the model said no: bad key, unknown model, bad request, refusal."""
 
     status = "refused"
+    default_hint = "Try another model, or grade offline with --judge offline."
 
 
 class JudgeReplyInvalid(JudgeError):
@@ -103,3 +119,27 @@ class JudgeReplyInvalid(JudgeError):
 
     status = "invalid"
     default_hint = "Try a stronger model, or run `coach doctor` to see what the endpoint supports."
+
+
+class JudgeTruncated(JudgeError):
+    """The model ran out of room before it had given its verdicts."""
+
+    status = "truncated"
+    default_hint = (
+        "Ask for fewer at once with --criteria-per-call 2, or use a model that thinks less before it answers."
+    )
+
+
+_JUDGING = (JudgeUnavailable, JudgeRefused, JudgeReplyInvalid, JudgeTruncated, CostCapReached)
+
+
+def exit_code_of(kind: str) -> int:
+    """The exit code of a failed report's `error.kind`."""
+    return next(
+        (k.exit_code for k in (*_JUDGING, InputError, ModelFilesError) if k.__name__ == kind), JudgeError.exit_code
+    )
+
+
+def error_for(status: str, message: str) -> CoachError:
+    """The error a failure of this status stands for, with its exit code and hint."""
+    return next((k for k in _JUDGING if k.status == status), JudgeError)(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import TextIO
 
 from coach.errors import InputError
 
@@ -26,16 +26,18 @@ def _unwritable(path: Path, error: OSError) -> InputError:
 
 
 class Replacing:
-    """A text file for writing that gets its final name only when all went well.
+    """A file for writing that gets its final name only when all went well; bytes go to its `buffer`.
 
-    Use as `with Replacing(path) as file`. On an error what was written so far stays beside it as `NAME.part`.
+    Use as `with Replacing(path) as file`. On an error what was written so far stays beside it as `NAME.part`. A path that
+    is no ordinary file, as /dev/stdout, is written to directly.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._part = path.with_name(f"{path.name}.part")
+        direct = path.exists() and not path.is_file()
+        self._part = path if direct else path.with_name(f"{path.name}.part")
 
-    def __enter__(self) -> IO[str]:
+    def __enter__(self) -> TextIO:
         """Open the part file.
 
         Raises:
@@ -53,7 +55,7 @@ class Replacing:
         """Close, and rename if nothing was raised."""
         try:
             self._file.close()
-            if kind is None:
+            if kind is None and self._part != self._path:
                 self._part.replace(self._path)
         except OSError as failed:
             raise _unwritable(self._path, failed) from None

@@ -1,39 +1,64 @@
-"""Concurrent work with a bound, results in order."""
+"""Blocking work beside an event loop, one piece after the other."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import TypeVar
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-LOOKAHEAD = 4
-"""Jobs started or finished ahead of the one the reader waits for, as a multiple of `limit`; bounds memory."""
+
+class _Call(NamedTuple):
+    work: Callable[[], Any]
+    loop: asyncio.AbstractEventLoop
+    result: asyncio.Future[Any]
 
 
-async def in_order(jobs: Iterable[Callable[[], Awaitable[T]]], *, limit: int) -> AsyncIterator[T]:
-    """Run jobs, at most `limit` at once, and yield their results in the order of the jobs.
+class Lane:
+    """A thread that does what it is given, in order.
 
-    Jobs are taken from the iterable as there is room, so it may be endless. When the reader stops or a job raises, what
-    is under way is cancelled and awaited.
+    The thread is a daemon: a read that waits for more input must not keep a program alive that was told to end, as the
+    threads of `asyncio.to_thread` would.
+
+    Args:
+        name: of the thread.
     """
-    gate = asyncio.Semaphore(limit)
-    pending: deque[asyncio.Task[T]] = deque()
 
-    async def gated(job: Callable[[], Awaitable[T]]) -> T:
-        async with gate:
-            return await job()
+    def __init__(self, name: str) -> None:
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
 
-    try:
-        for job in jobs:
-            pending.append(asyncio.create_task(gated(job)))
-            if len(pending) >= LOOKAHEAD * limit:
-                yield await pending.popleft()
-        while pending:
-            yield await pending.popleft()
-    finally:
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+    async def do(self, work: Callable[[], T]) -> T:
+        """Run `work` in the thread and return its result, or raise its error."""
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[T] = loop.create_future()
+        self._calls.put(_Call(work, loop, result))
+        return await result
+
+    def end(self) -> None:
+        """Let the thread go once it has done what it was given."""
+        self._calls.put(None)
+
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            value, error = None, None
+            try:
+                value = call.work()
+            except BaseException as raised:
+                error = raised
+            if not call.loop.is_closed():
+                call.loop.call_soon_threadsafe(_settle, call.result, value, error)
+
+
+def _settle(result: asyncio.Future[Any], value: object, error: BaseException | None) -> None:
+    if result.cancelled():
+        return
+    if error is None:
+        result.set_result(value)
+    elif isinstance(error, StopIteration):
+        result.set_exception(RuntimeError("work of a lane raised StopIteration"))
+    else:
+        result.set_exception(error)

@@ -53,7 +53,13 @@ def match(
 
 def question_vectors(question: Question, embedder: Embedder, cache_dir: Path | None) -> QuestionVectors:
     """Vectors of a question's points, reference and wording."""
-    texts = [*(p.text for p in question.points), question.reference, question.question]
+    return expert_vectors(
+        [*(p.text for p in question.points), question.reference, question.question], embedder, cache_dir
+    )
+
+
+def expert_vectors(texts: Sequence[str], embedder: Embedder, cache_dir: Path | None) -> QuestionVectors:
+    """The same from texts: the points, then the reference, then the question."""
     vectors = cached_encode(embedder, texts, cache_dir)
     return QuestionVectors(vectors[:-2], vectors[-2:-1], vectors[-1:])
 

@@ -1,7 +1,7 @@
 """What calls cost: tokens times the prices of one YAML table, which users can override.
 
 prices:
-  some-model: {prompt: 0.25, cached: 0.025, completion: 2.0}      # US dollars for a million tokens
+  some-model: {prompt: 0.25, cached: 0.025, completion: 2.0, batch: 0.5}      # US dollars for a million tokens
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ _MILLION = 1_000_000
 
 
 class Price(Frozen):
-    """US dollars for a million tokens. `cached` is the price of prompt tokens read from the provider's cache."""
+    """US dollars for a million tokens. `cached` is the price of prompt tokens read from the provider's cache.
+
+    `batch` is the share of all prices that requests through the provider's Batch API cost; all of it where not given.
+    """
 
     prompt: Dollars
     completion: Dollars
     cached: Dollars | None = None
+    batch: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class PriceTable(Frozen):
@@ -55,14 +59,32 @@ def price_of(model: str, prices: dict[str, Price]) -> Price | None:
     return prices[max(dated, key=len)] if dated else None
 
 
-def cost_of(usage: Usage, price: Price | None) -> float | None:
-    """US dollars, or None where the price is unknown. Reasoning tokens are completion tokens and paid as such."""
+def at_batch_rates(prices: dict[str, Price]) -> dict[str, Price]:
+    """What the same models cost through the provider's Batch API."""
+    return {
+        model: Price(
+            prompt=p.prompt * p.batch,
+            completion=p.completion * p.batch,
+            cached=None if p.cached is None else p.cached * p.batch,
+        )
+        for model, p in prices.items()
+    }
+
+
+def cost_of(usage: Usage, price: Price | None, *, batch: bool = False) -> float | None:
+    """US dollars, or None where the price is unknown. Reasoning tokens are completion tokens and paid as such.
+
+    Args:
+        usage: tokens.
+        price: of the model.
+        batch: asked through the provider's Batch API.
+    """
     if price is None:
         return None
     cached_price = price.prompt if price.cached is None else price.cached
     fresh = usage.prompt_tokens - usage.cached_tokens
     total = fresh * price.prompt + usage.cached_tokens * cached_price + usage.completion_tokens * price.completion
-    return total / _MILLION
+    return total * (price.batch if batch else 1.0) / _MILLION
 
 
 def add_usage(first: Usage, second: Usage) -> Usage:

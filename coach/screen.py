@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from coach.addressed import addressed_spans
 from coach.evidence import merge_spans
@@ -97,7 +98,7 @@ def _whole(answer: str) -> tuple[Span, ...]:
 def _too_short(said: list[str], whole: tuple[Span, ...]) -> Finding | None:
     # Scripts without spaces put a whole sentence into one word.
     size = sum(max(1, len(w) // 3) if not w.isascii() else 1 for w in said)
-    if size >= MIN_WORDS:
+    if size >= MIN_WORDS or not said:  # without a word it is no language
         return None
     message = f"The answer has {len(said)} word{'' if len(said) == 1 else 's'}: too short to be judged."
     return Finding("too_short", message, whole, CAP_EMPTY, decides=True)
@@ -118,6 +119,7 @@ def _not_language(said: list[str], whole: tuple[Span, ...]) -> Finding | None:
     return None
 
 
+@lru_cache(16_384)
 def _unpronounceable(word: str) -> bool:
     if len(word) < 4:
         return False
@@ -133,12 +135,18 @@ def _copied(said: list[str], question: Question, whole: tuple[Span, ...]) -> Fin
         ("copied_question", f"{question.question}\n{question.why}", "off_topic"),
         ("copied_reference", expert, "gaming"),
     ):
-        source = _runs(words(text))
+        source = _source_runs(text)
         if len(runs & source) / len(runs) >= COPY_SHARE:
             what = "the question" if name == "copied_question" else "the expert answer"
             message = f"The answer is {what} pasted back: there is nothing of the candidate's own to judge."
             return Finding(name, message, whole, CAP_COPIED, flag, decides=True)
     return None
+
+
+@lru_cache(512)
+def _source_runs(text: str) -> frozenset[tuple[str, ...]]:
+    """The runs of a text of the question's, which many answers are compared with."""
+    return _runs(words(text))
 
 
 def _runs(said: list[str]) -> frozenset[tuple[str, ...]]:
@@ -149,6 +157,8 @@ def _keyword_list(answer: str, said: list[str], whole: tuple[Span, ...]) -> Find
     if len(said) < MIN_LIST_WORDS:
         return None
     function = sum(w in _FUNCTION for w in said) / len(said)
+    if function >= max(BARE_FUNCTION_SHARE, LIST_FUNCTION_SHARE):
+        return None
     numbers = sum(any(c.isdigit() for c in w) for w in said) / len(said)
     items = [item for item in _SEPARATOR.split(answer) if words(item)]
     terse = len(said) / max(1, len(items)) <= LIST_ITEM_WORDS

@@ -34,7 +34,9 @@ class Settings(Frozen):
     """Settings of one run. Command-line options override them with `with_options`."""
 
     api_key: str | None = Field(default=None, repr=False, description="key of the LLM endpoint")
-    base_url: str | None = Field(default=None, description="base URL of an OpenAI-compatible endpoint, ends in /v1")
+    base_url: str | None = Field(
+        default=None, pattern=r"^https?://[^/\s]+", description="base URL of an OpenAI-compatible endpoint, ends in /v1"
+    )
     model: str | None = Field(default=None, description="model to ask for")
     bank: Path | None = Field(default=None, description="folder of a bank; the shipped one when not given")
     cache_dir: Path = Field(
@@ -45,7 +47,9 @@ class Settings(Frozen):
     record_file: Path | None = Field(default=None, description="where an LLM judge's replies are written down")
     timeout: float = Field(default=120.0, gt=0, description="seconds one call to the judge may take")
     tries: int = Field(default=4, ge=1, le=20, description="HTTP requests one call may cost before it is given up")
-    repair_calls: int = Field(default=2, ge=0, le=10, description="calls beyond the first that one answer may cost")
+    repair_calls: int = Field(
+        default=2, ge=0, le=10, description="calls that ask again for what is missing or does not hold"
+    )
     samples: int = Field(default=1, ge=1, le=25, description="judgements drawn per answer; the median counts")
     per_call: int = Field(default=0, ge=0, description="criteria asked for in one call, 0 for all of them")
     max_cost: float | None = Field(default=None, gt=0, description="US dollars after which no call starts")
@@ -80,8 +84,9 @@ class Settings(Frozen):
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0])
+            told = "a base URL starts with http:// or https://" if name == "base_url" else first["msg"]
             raise InputError(
-                f"{' or '.join(sources.get(name, (name,)))} cannot be used: {first['msg']} (got {first['input']!r})"
+                f"{' or '.join(sources.get(name, (name,)))} cannot be used: {told} (got {first['input']!r})"
             ) from None
 
     @property

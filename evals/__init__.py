@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-ANSWERS = Path(__file__).parent / "answers"
-PINS = Path(__file__).parent / "pins.yaml"
-RECORDS = Path(__file__).parent / "replay" / "smollm2-135m.jsonl"
+ROOT = Path(__file__).parent.parent
+ANSWERS = ROOT / "evals" / "answers"
+FOREIGN = ROOT / "evals" / "foreign"
+"""Questions from other fields, never trained on."""
+PINS = ROOT / "evals" / "pins.yaml"
+RECORDS = ROOT / "evals" / "replay" / "smollm2-135m.jsonl"
 """Replies of the model that the tests run; `make record` writes them anew."""

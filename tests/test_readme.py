@@ -30,6 +30,11 @@ def test_every_format_is_named(format: str) -> None:
     assert f"`{format}`" in README
 
 
+@pytest.mark.parametrize("option", ["--dry-run", "--max-cost", "--retry-failed", "--strict", "--report", "--journal"])
+def test_every_option_of_a_batch_is_named(option: str) -> None:
+    assert option in README
+
+
 @pytest.mark.parametrize("variable", [v for names in ENVIRONMENT.values() for v in names])
 def test_every_variable_is_named(variable: str) -> None:
     assert f"`{variable}`" in README
@@ -45,7 +50,7 @@ def test_the_library_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(
     p.stem
-    for f in ("", "judges", "evaluation")
+    for f in ("", "judges", "batch", "evaluation")
     for p in (ROOT / "coach" / f).glob("*.py")
     if not p.stem.startswith("__")
 )

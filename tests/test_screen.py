@@ -4,7 +4,9 @@ import base64
 import codecs
 
 import pytest
+from redteam.attacks import FAMILIES
 
+from coach.addressed import _PATTERNS, _possible
 from coach.bank import load_bank
 from coach.models import Finding, Landmarks, Matches
 from coach.screen import screen_matches, screen_text
@@ -86,7 +88,7 @@ ATTACKS = [
 ]
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("attack", [a for family in FAMILIES.values() for a in family])
 def test_text_to_the_grader_is_found_with_its_words(attack: str) -> None:
     answer = f"{HONEST} {attack}"
     finding = checks(answer)["addressed_to_grader"]
@@ -113,3 +115,11 @@ def test_honest_talk_of_scores_and_instructions_passes(honest: str) -> None:
 def test_off_topic_needs_both_signs(topicality: float, similarity: float, found: int) -> None:
     matches = Matches((), Landmarks(), similarity, topicality)
     assert len(screen_matches(matches, QUESTION, segment(HONEST))) == found
+
+
+@pytest.mark.parametrize("attack", [a for family in FAMILIES.values() for a in family])
+def test_words_a_pattern_needs_stand_in_every_text_it_fits(attack: str) -> None:
+    # Kept ASCII, since only there patterns are passed over.
+    text = attack.encode("ascii", "ignore").decode()
+    fitting = {p.regex for p in _PATTERNS if p.regex.search(text)}
+    assert fitting <= set(_possible(text))

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / "examples" / "q01-model-first.md"
 
 
 def test_the_wheel_grades_an_answer_away_from_the_checkout(tmp_path: Path) -> None:
@@ -16,12 +17,16 @@ def test_the_wheel_grades_an_answer_away_from_the_checkout(tmp_path: Path) -> No
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         wheel.extractall(tmp_path / "site")
     code = (
-        "import coach, coach.resources, coach.prompting;"
-        "assert coach.__file__.startswith('FOLDER'), coach.__file__;"
-        "report = coach.Coach(judge='offline').grade('q01', 'I ask what the feed is for before I name any model. ' * 5);"
-        "assert report.total is not None;"
-        "coach.prompting.prompt_fingerprint()"
-    ).replace("FOLDER", str(tmp_path))
+        (
+            "import coach, coach.resources, coach.prompting;"
+            "assert coach.__file__.startswith('FOLDER'), coach.__file__;"
+            "report = coach.Coach(judge='offline').grade('q01', ANSWER);"
+            "assert report.total is not None;"
+            "coach.prompting.prompt_fingerprint()"
+        )
+        .replace("FOLDER", str(tmp_path))
+        .replace("ANSWER", repr(EXAMPLE.read_text(encoding="utf-8")))
+    )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env=_environment(tmp_path / "site"))
 
 

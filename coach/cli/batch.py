@@ -1,25 +1,48 @@
-"""`coach batch`: grade a file of answers."""
+"""`coach batch`: grade files of answers."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from coach.cli import options
+from coach.cli.watching import watching
+from coach.errors import CoachError, InputError
 
 if TYPE_CHECKING:
-    from coach.batch import BatchSummary
+    from collections.abc import Callable
+
+    from coach.batch.by_provider import Post
+    from coach.batch.engine import Engine, Flow
+    from coach.batch.reading import Source
+    from coach.batch.run import Job
+    from coach.batch.summary import Summary, Tally
+    from coach.grading import Coach
+    from coach.settings import Settings
 
 EXIT_FAILED_ROWS = 4
 EXIT_COST_CAP = 5
+EXIT_INTERRUPTED = 130
+MAX_CONCURRENCY = 256
+StreamFormat = Literal["jsonl", "csv"]
+Via = Literal["calls", "batch-api"]
 
 
 def batch(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="JSONL, one answer a line.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="JSONL, one report a line, in order.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="IN...", help="JSONL, CSV or Parquet by suffix, a pattern, or - for standard input."),
+    ],
+    out: Annotated[
+        str | None,
+        typer.Option("--out", "-o", metavar="OUT", help="JSONL, CSV or Parquet by suffix, or - for standard output."),
+    ] = None,
     bank: options.BankOption = None,
     judge: options.JudgeOption = None,
     model: options.ModelOption = None,
@@ -32,13 +55,52 @@ def batch(
     few_shot: options.FewShotOption = None,
     few_shot_file: options.FewShotFileOption = None,
     no_cache: options.NoCacheOption = False,
-    concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=256, help="Answers graded at once.")] = 8,
+    concurrency: Annotated[
+        int,
+        typer.Option(
+            "--concurrency",
+            min=1,
+            max=MAX_CONCURRENCY,
+            help="Answers judged at once, at most; fewer while the endpoint says it is busy.",
+        ),
+    ] = 16,
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            "--journal", metavar="FILE", help="Where grades are kept and found again; OUT.journal.sqlite if not given."
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="At the end, go over the rows that failed once more.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that fails.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print rows, calls, tokens, price and time; call nothing, write nothing.")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE.html", help="Also write a page with plots and a page for every row."),
+    ] = None,
+    row_timeout: Annotated[
+        float,
+        typer.Option("--row-timeout", min=1.0, metavar="SECONDS", help="Longest that one row may take at the judge."),
+    ] = 900.0,
+    format: Annotated[StreamFormat, typer.Option("--format", "-f", help="Form of - on either side.")] = "jsonl",
+    via: Annotated[
+        Via,
+        typer.Option(
+            "--via", help="How an LLM is asked: calls, or the provider's batch-api, cheaper and within a day."
+        ),
+    ] = "calls",
 ) -> None:
     """Grade every row of a file. A row has `question_id` and `answer`, or `question`, `reference` and `answer`.
 
-    A row that cannot be graded becomes a report with status "failed", never a grade, and the exit code is 4.
+    Every finished grade is kept in the journal at once: the same command again costs nothing for rows it holds, grades
+    what is new or changed, and tries failed rows again. A row that cannot be graded becomes a report with status
+    "failed", never a grade, and the exit code is 4.
     """
-    from coach.batch import grade_file
+    from coach.batch.engine import Flow
+    from coach.batch.reading import find_sources
 
     settings = options.settings_from(
         bank=bank,
@@ -51,41 +113,187 @@ def batch(
         max_cost=max_cost,
         few_shot=few_shot,
         few_shot_file=few_shot_file,
-        use_cache=False if no_cache else None,
+        # The journal keeps grades; a file for each verdict beside it would be a million files for a million rows.
+        use_cache=False,
     )
     judges = options.chosen(judge)
-    coach = options.make_coach(settings, judges)
+    found = find_sources(sources, stream_format=format)
+    job = _job(found, out, format, journal)._replace(report=report, strict=strict)
+    flow = Flow(concurrency=concurrency, deadline=row_timeout, since=time.time() if no_cache else 0.0)
+    if dry_run:
+        _estimate(options.make_coach(settings, judges), job, flow, settings, judges, via)
+        return
+    if out is None:
+        raise typer.BadParameter("where to? Give -o OUT, or --dry-run.", param_hint="--out")
     options.say_if_offline(settings, judges)
+    post = _post(job, settings) if via == "batch-api" else None
+    coach = options.make_coach(settings, judges, wrap=post.wrap if post else None)
+    summary = _run(coach, job, flow, post)
+    if retry_failed and summary.failed and not summary.capped:
+        typer.echo(f"{summary.failed} rows failed; going over them once more.", err=True)
+        summary = _run(coach, _again(job), flow, post)
+    _end(summary, job)
 
-    async def work() -> BatchSummary:
-        try:
-            return await grade_file(coach, source, out, concurrency=concurrency, progress=_progress)
-        finally:
-            await coach.aclose()
+
+def _job(sources: tuple[Source, ...], out: str | None, format: StreamFormat, journal: Path | None) -> Job:
+    from coach.batch.journal import default_journal
+    from coach.batch.reading import format_of
+    from coach.batch.run import Job, check
+
+    if out is None or out == "-":
+        job = Job(sources, None, format, journal)
+    else:
+        path = Path(out)
+        device = path.exists() and not path.is_file()
+        job = Job(sources, path, format if device else format_of(path, "output"), journal)
+        if journal is None and not device:
+            job = job._replace(journal=default_journal(path))
+    check(job)
+    return job
+
+
+def _again(job: Job) -> Job:
+    """The same job for a second pass.
+
+    Raises:
+        InputError: its input or output is a stream, which passes once.
+    """
+    if job.out is None or any(s.path is None for s in job.sources):
+        raise InputError("--retry-failed needs files: a stream passes only once", hint="Run the same command again.")
+    return job
+
+
+def _post(job: Job, settings: Settings) -> Post:
+    """The way to the provider's batches.
+
+    Raises:
+        InputError: there is no journal in which to write down what was sent.
+    """
+    from coach.batch.by_provider import PROBE_FROM, Post
+    from coach.batch.outbox import Limits
+    from coach.batch.reading import count_rows
+    from coach.render.plain import inert
+
+    if job.journal is None:
+        raise InputError("--via batch-api needs a journal", hint="Name one: --journal FILE.")
+    return Post(
+        job.journal,
+        limits=Limits(tries=settings.tries, max_cost=settings.max_cost),
+        probe=(count_rows(job.sources) or 0) >= PROBE_FROM,
+        tell=lambda line: typer.echo(inert(line), err=True),
+    )
+
+
+def _run(coach: Coach, job: Job, flow: Flow, post: Post | None) -> Summary:
+    from coach.batch.by_provider import run_by_provider
+    from coach.batch.reading import count_rows
+    from coach.batch.run import Stopped, Streams, Watch, run
+
+    begun = _Begun()
+
+    async def work() -> Summary:
+        with watching(count_rows(job.sources)) as show:
+            watch = Watch(_stop_on_signals, lambda tally: begun.tell(tally, show))
+            streams = Streams(sys.stdin.buffer, sys.stdout.buffer)
+            try:
+                if post is not None:
+                    return await run_by_provider(coach, job, post, flow=flow, watch=watch)
+                return await run(coach, job, flow=flow, streams=streams, watch=watch)
+            finally:
+                await coach.aclose()
 
     try:
-        summary = asyncio.run(work())
-    except KeyboardInterrupt:
-        typer.echo(f"What was graded so far stands in {out}.part.", err=True)
+        return asyncio.run(work())
+    except Stopped as stopped:
+        _say(stopped.summary, job, "Stopped")
+        _say_how_to_go_on(job)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        _say_how_to_go_on(job)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except CoachError:
+        if begun.rows:
+            _say_how_to_go_on(job)
         raise
-    typer.echo(_told(summary, out), err=True)
-    if summary.stopped:
+
+
+class _Begun:
+    """Whether anything was graded that one can go on from."""
+
+    rows = 0
+
+    def tell(self, tally: Tally, show: Callable[[Tally], None]) -> None:
+        self.rows = tally.rows
+        show(tally)
+
+
+def _stop_on_signals(engine: Engine) -> None:
+    """Ctrl-C, or a polite request to end, stops the engine; a second one ends at once."""
+    if sys.platform == "win32":
+        return
+    loop, main = asyncio.get_running_loop(), asyncio.current_task()
+
+    def interrupted() -> None:
+        if engine.stopped and main is not None:
+            main.cancel()
+            return
+        told = f"Stopping: {engine.under_way} answers under way may finish. Ctrl-C again ends at once."
+        typer.echo(told, err=True)
+        engine.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted)
+
+
+def _say_how_to_go_on(job: Job) -> None:
+    if job.journal is not None and job.journal.exists():
+        typer.echo(
+            f"Every finished grade is kept in {job.journal}: the same command again goes on from there.", err=True
+        )
+    if job.out is not None and job.out.with_name(f"{job.out.name}.part").exists():
+        typer.echo(f"What was written so far stands in {job.out}.part.", err=True)
+
+
+def _say(summary: Summary, job: Job, verb: str) -> None:
+    from coach.batch.wording import summary_lines
+
+    where = str(job.out) if job.out else "standard output"
+    typer.echo("\n".join(summary_lines(summary, f"{verb} {where}")), err=True)
+
+
+def _end(summary: Summary, job: Job) -> None:
+    _say(summary, job, "Wrote")
+    if job.report:
+        typer.echo(f"Wrote {job.report}", err=True)
+    if summary.capped:
+        _say_how_to_go_on(job)
         raise typer.Exit(EXIT_COST_CAP)
     if summary.failed:
+        if job.journal:
+            typer.echo("The same command again tries the failed rows anew; what is done costs nothing.", err=True)
         raise typer.Exit(EXIT_FAILED_ROWS)
 
 
-def _progress(done: int) -> None:
-    if done % 100 == 0:
-        typer.echo(f"{done} answers graded", err=True)
+def _estimate(coach: Coach, job: Job, flow: Flow, settings: Settings, judges: list[str], via: Via) -> None:
+    from coach.batch.estimate import estimate
+    from coach.batch.journal import Journal
+    from coach.batch.reading import read_rows
+    from coach.batch.wording import estimate_lines
+    from coach.pricing import at_batch_rates, load_prices
 
-
-def _told(summary: BatchSummary, out: Path) -> str:
-    from coach.render.plain import inert
-
-    lines = [
-        f"Wrote {out}: {summary.rows} rows, {summary.judged} judged, {summary.abstained} without a total, "
-        f"{summary.failed} failed."
-    ]
-    lines += [f"  {count} x {inert(cause)}" for cause, count in summary.causes.most_common(10)]
-    return "\n".join(lines)
+    prices = load_prices(settings.price_file)
+    journal = Journal(job.journal) if job.journal and job.journal.exists() else None
+    try:
+        found = estimate(
+            coach,
+            read_rows(job.sources, sys.stdin.buffer),
+            models=options.models_asked(settings, judges),
+            prices=at_batch_rates(prices) if via == "batch-api" else prices,
+            concurrency=flow.concurrency,
+            journal=journal,
+            since=flow.since,
+        )
+    finally:
+        if journal is not None:
+            journal.close()
+    typer.echo("\n".join(estimate_lines(found)))

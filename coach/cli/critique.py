@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,7 +12,7 @@ import typer
 
 from coach.cli import options
 from coach.cli.progress import Progress
-from coach.errors import InputError
+from coach.errors import InputError, exit_code_of
 from coach.files import write_text
 
 if TYPE_CHECKING:
@@ -86,6 +87,11 @@ def critique(
     name = Path(file).stem if file and file != "-" else "answer"
     report = asyncio.run(_grade(coach, asked, answer, name, progress))
     _deliver(report, answer, format or _format_of(out), out)
+    if report.error:
+        from coach.cli.errors import say
+
+        say(report.error.message, report.error.hint)
+        raise typer.Exit(exit_code_of(report.error.kind))
 
 
 def _question(question: str | None, text: str | None, reference: Path | None) -> str | Question:
@@ -93,7 +99,7 @@ def _question(question: str | None, text: str | None, reference: Path | None) ->
         return question
     if text and reference and not question:
         from coach.answer import read_answer_file
-        from coach.grading import brought_question
+        from coach.pipeline import brought_question
 
         return brought_question(text, read_answer_file(reference), where=str(reference))
     raise InputError(
@@ -154,14 +160,23 @@ async def _grade(coach: Coach, asked: str | Question, answer: str, name: str, pr
 
 def _prompt(coach: Coach, asked: str | Question, answer: str, settings: Settings) -> str:
     """What would be sent, with characters a terminal would obey or hide shown by their numbers."""
-    from coach.judges.examples import Examples
-    from coach.prompting import render_judge_prompt
+    from coach.judges import first_requests
     from coach.render.plain import inert
 
-    task = coach.prepare(asked, answer).task
-    shown = Examples(settings.few_shot_file, settings.few_shot).nearest(task) if settings.few_shot_file else ()
-    prompt = render_judge_prompt(task, examples=shown)
-    return "\n\n".join(f"--- {m.role} ---\n{inert(m.content, keep_lines=True)}" for m in prompt.messages)
+    prepared = coach.prepare(asked, answer)
+    if prepared.decided:
+        told = " ".join(f.message for f in prepared.task.findings)
+        return f"Nothing would be sent: a check in code decides. {told}"
+    requests = first_requests(settings, prepared.task)
+    blocks = []
+    for number, request in enumerate(requests, start=1):
+        if len(requests) > 1:
+            blocks.append(f"=== call {number} of {len(requests)} ===")
+        blocks += [f"--- {m.role} ---\n{inert(m.content, keep_lines=True)}" for m in request.messages]
+        sent = {"max_tokens": request.max_tokens, "temperature": request.temperature, "seed": request.seed}
+        blocks.append(f"--- parameters, where the endpoint takes them ---\n{json.dumps(sent)}")
+        blocks.append(f"--- schema of the reply ---\n{json.dumps(request.schema, indent=1)}")
+    return "\n\n".join(blocks)
 
 
 def _format_of(out: Path | None) -> FormatName:

@@ -13,7 +13,8 @@ from typing import Annotated
 import typer
 
 from coach import __version__
-from coach.cli import bank, batch, cache, critique, doctor, evaluate, questions
+from coach.cli import bank, batch, cache, critique, doctor, evaluate, journal, questions
+from coach.cli.errors import say
 from coach.errors import BankError, CoachError
 
 EXIT_BUG = 1
@@ -39,6 +40,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(questions.app, name="questions")
 app.add_typer(bank.app, name="bank")
 app.add_typer(cache.app, name="cache")
+app.add_typer(journal.app, name="journal")
 app.add_typer(evaluate.app, name="eval")
 
 
@@ -62,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         app(args=list(arguments) if arguments is not None else None, prog_name="coach")
     except CoachError as error:
-        report_error(error)
+        say(error.message, error.hint, problems=error.problems if isinstance(error, BankError) else ())
         return error.exit_code
     except BrokenPipeError:
         # The reader of our output went away (`coach questions | head`): not our fault, and nothing is left to say.
@@ -74,18 +76,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             typer.echo("Interrupted.", err=True)
         return stop.code if isinstance(stop.code, int) else EXIT_BUG
     return 0
-
-
-def report_error(error: CoachError) -> None:
-    """Say on standard error what happened and what to do."""
-    from coach.render.plain import inert
-
-    typer.echo(f"Error: {inert(error.message)}", err=True)
-    if isinstance(error, BankError):
-        for problem in error.problems:
-            typer.echo(f"  {inert(problem)}", err=True)
-    if error.hint:
-        typer.echo(f"  -> {inert(error.hint)}", err=True)
 
 
 def entry_point() -> None:

@@ -10,7 +10,10 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from coach.batch.estimate import Model
     from coach.grading import Coach
+    from coach.judges.chat import ChatEndpoint
+    from coach.judges.endpoint import Endpoint
     from coach.models import Judged
     from coach.settings import Settings
 
@@ -42,7 +45,8 @@ PerCallOption = Annotated[
     int | None, typer.Option("--criteria-per-call", min=0, help="Criteria judged in one call; 0, the default, for all.")
 ]
 RepairOption = Annotated[
-    int | None, typer.Option("--repair-calls", min=0, help="Calls beyond the first that one answer may cost (2).")
+    int | None,
+    typer.Option("--repair-calls", min=0, help="Calls that ask again for what is missing or does not hold (2)."),
 ]
 MaxCostOption = Annotated[
     float | None, typer.Option("--max-cost", metavar="USD", help="No call starts that could pass this sum.")
@@ -68,13 +72,42 @@ def chosen(judge: list[str] | None) -> list[str]:
     return judge or ["auto"]
 
 
-def make_coach(
-    settings: Settings, judge: list[str], *, on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None
-) -> Coach:
-    """A coach for this run."""
-    from coach.grading import Coach
+def models_asked(settings: Settings, judges: list[str]) -> tuple[Model, ...]:
+    """The models that judge one answer, and how many calls each gets for it; none where all judges are local."""
+    from math import ceil
 
-    return Coach(bank=settings.bank, judge=judge, settings=settings, on_verdicts=on_verdicts)
+    from coach.batch.estimate import Model
+
+    groups = ceil(len(_criteria(settings)) / settings.per_call) if settings.per_call else 1
+    found = []
+    for choice in judges:
+        name, _, model = choice.partition(":")
+        if name in {"llm", "escalate"} or (name == "auto" and settings.llm_configured):
+            own = settings.with_options(model=model or None)
+            found.append(Model(own.required_model(), groups * (1 if name == "escalate" else settings.samples)))
+    return tuple(found)
+
+
+def _criteria(settings: Settings) -> tuple[str, ...]:
+    from coach.bank import load_bank
+
+    return tuple(load_bank(settings.bank).criteria)
+
+
+def make_coach(
+    settings: Settings,
+    judge: list[str],
+    *,
+    on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None,
+    wrap: Callable[[Endpoint], ChatEndpoint] | None = None,
+) -> Coach:
+    """A coach for this run; `wrap` as in `coach.judges.make_judge`."""
+    from coach.grading import Coach
+    from coach.judges import make_judge
+
+    if wrap is None:
+        return Coach(bank=settings.bank, judge=judge, settings=settings, on_verdicts=on_verdicts)
+    return Coach(bank=settings.bank, judge=make_judge(judge, settings, wrap=wrap), settings=settings)
 
 
 def say_if_offline(settings: Settings, judge: list[str]) -> None:

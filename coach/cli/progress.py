@@ -21,6 +21,8 @@ class Progress:
     def __init__(self, settings: Settings) -> None:
         self._where = settings.base_url or "OpenAI"
         self._update: Callable[[str], None] | None = None
+        self._levels: dict[str, int] = {}
+        """What was heard last of each criterion, from all calls that run side by side."""
 
     def listener(self) -> Callable[[tuple[Judged, ...]], None] | None:
         """To be told verdicts as they come in; None where nobody looks on, so that replies need not be streamed."""
@@ -47,5 +49,6 @@ class Progress:
 
     def _heard(self, verdicts: tuple[Judged, ...]) -> None:
         if self._update and verdicts:
-            told = ", ".join(f"{v.criterion_id} {v.level}" for v in verdicts)
+            self._levels |= {v.criterion_id: v.level for v in verdicts}
+            told = ", ".join(f"{id} {level}" for id, level in self._levels.items())
             self._update(f"{self._line} {told}")

@@ -14,8 +14,6 @@ from coach.embed import Embedder, Vectors, default_embedder
 from coach.evaluation.labels import Labelled
 from coach.grading import Coach
 from coach.judges.base import Judge
-from coach.judges.decision import Decision
-from coach.judges.offline import OfflineJudge
 from coach.models import Judgement, JudgeTask
 from coach.report import FeedbackReport, JudgeKind
 from coach.settings import Settings
@@ -94,8 +92,3 @@ def grade_all(coach: Coach, rows: Sequence[Mapping[str, object]], *, concurrency
 async def agrade_all(coach: Coach, rows: Sequence[Mapping[str, object]], *, concurrency: int) -> list[FeedbackReport]:
     """The same in a running loop; the judge stays open."""
     return [report async for report in coach.agrade_many(rows, concurrency=concurrency)]
-
-
-def grade_with(decision: Decision, rows: Sequence[Labelled]) -> list[GradedRow]:
-    """Grade with an offline judge of these weights."""
-    return grade_rows(OfflineJudge(decision), rows)

@@ -28,7 +28,8 @@ def _broken(report: FeedbackReport, answer: str) -> Iterator[str]:
     if report.status == "failed":
         if report.total is not None or report.overall is not None or report.error is None:
             yield "a failed report carries a grade, or no error"
-        return
+        if not report.criteria:
+            return
     yield from _broken_criteria(report)
     yield from _broken_quotes(report, answer)
     yield from _broken_total(report)

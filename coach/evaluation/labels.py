@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from coach.errors import InputError
+from coach.models import Question
+from coach.pipeline import brought_question
 
 
 class Labelled(NamedTuple):
@@ -28,27 +30,32 @@ class Labelled(NamedTuple):
     covered: frozenset[int]
     """1-based positions of the expert points the answer makes."""
     twin_of: str | None
+    topic: str = ""
+    """Names the question of a row that brings its own."""
     question: str = ""
     reference: str = ""
-    topic: str = ""
-    """Names a question that is brought along."""
     kind: str = ""
     """What sort of answer it is: the row's own word, else the name of its file."""
 
     @property
     def group(self) -> str:
-        """What answers to the same question share."""
+        """Answers to one question share it; folds never part them, and resamples draw them together."""
         return self.question_id or self.topic or self.question
+
+    @property
+    def asked(self) -> str | Question:
+        """What it answers: an id of the bank, or the question it brings."""
+        return self.question_id or brought_question(self.question, self.reference, where=f"answer {self.id}")
 
     @property
     def row(self) -> dict[str, str]:
         """The answer as a row of a batch."""
-        asked = (
-            {"question_id": self.question_id}
-            if self.question_id
-            else {"question": self.question, "reference": self.reference}
-        )
-        return {"id": self.id, "answer": self.answer, **asked}
+        brought = {"question": self.question, "reference": self.reference}
+        return {
+            "id": self.id,
+            "answer": self.answer,
+            **({"question_id": self.question_id} if self.question_id else brought),
+        }
 
 
 def load_labelled(path: Path) -> tuple[Labelled, ...]:
@@ -57,7 +64,7 @@ def load_labelled(path: Path) -> tuple[Labelled, ...]:
     Raises:
         InputError: nothing can be read there, or a line is no labelled answer; names file and line.
     """
-    files = sorted(path.glob("part-*.jsonl")) if path.is_dir() else [path]
+    files = sorted(path.glob("part-*.jsonl"), key=lambda p: (len(p.name), p.name)) if path.is_dir() else [path]
     rows = [row for file in files for row in _read(file)]
     if not rows:
         raise InputError(

@@ -103,7 +103,7 @@ def _bias(found: Any, labelled: Any) -> float:
     return float(np.mean(found - labelled))
 
 
-def agreement(rows: Sequence[GradedRow], probabilities: Any = None, covered: Any = None) -> dict[str, Any]:
+def agreement(rows: Sequence[GradedRow]) -> dict[str, Any]:
     """All figures of one run: the three counts, overall, each criterion, red flags, points."""
     failed = [r for r in rows if r.report.status == "failed"]
     open_rows = [r for r in rows if r.report.status == "ok" and r.report.overall is None]
@@ -122,13 +122,6 @@ def agreement(rows: Sequence[GradedRow], probabilities: Any = None, covered: Any
         "baselines_spearman": _baselines(rows),
         "by_margin": _by_margin(judged),
     }
-    if probabilities is not None:
-        told["points"] = {
-            "labelled_covered": round(float(covered.mean()), 3),
-            "auc": round(float(roc_auc_score(covered, probabilities)), 3),
-            "covered_holds": round(float(covered[probabilities >= 0.65].mean()), 3),
-            "missing_yet_labelled_covered": round(float(covered[probabilities < 0.40].mean()), 3),
-        }
     return told
 
 

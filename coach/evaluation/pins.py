@@ -18,7 +18,8 @@
         where: {flag: gaming}
         expect: {overall_at_most: 2}
         share: 0.9                 # of the answers chosen, at least
-Every answer is also held to `invariants`: they need no line here.
+Every answer is also held to `invariants`: they need no line here. A reply that is cut off or cannot be read is an honest
+failure and breaks a pin only where it asks for a grade; a judge that is not reached breaks it always.
 """
 
 from __future__ import annotations
@@ -210,7 +211,7 @@ def figure(figures: Mapping[str, Any], path: str) -> float | None:
 
 def _checked(name: str, answer: str, expect: Expectation, report: FeedbackReport) -> Broken | None:
     found = _found(expect, report)
-    if report.status == "ok":
+    if report.criteria:
         found += broken_rules(report, clean_answer(answer).text)
     if not found:
         return None
@@ -219,8 +220,10 @@ def _checked(name: str, answer: str, expect: Expectation, report: FeedbackReport
 
 
 def _found(expect: Expectation, report: FeedbackReport) -> tuple[str, ...]:
-    if report.error is not None:
-        return (f"failed: {report.error.message}. {report.error.hint}".strip(),)
+    unreached = [c.rationale for c in report.criteria if c.status == "unreachable"]
+    if unreached or (report.error is not None and not report.criteria):
+        why = f"{report.error.message}. {report.error.hint}" if report.error else unreached[0]
+        return (f"failed: {why}".strip(),)
     flags = {f.id for f in report.red_flags}
     levels = {c.id: c.level for c in report.criteria}
     overall, total = report.overall, report.total
@@ -233,6 +236,6 @@ def _found(expect: Expectation, report: FeedbackReport) -> tuple[str, ...]:
         (bool(flags & set(expect.no_flags)), f"flags {sorted(flags)}"),
         (expect.judged_by is not None and report.judge.kind != expect.judged_by, f"judged by {report.judge.kind}"),
         (expect.no_total and total is not None, f"total {total}"),
-        (expect.graded and total is None, f"total {total}"),
+        (expect.graded and total is None, f"no total: {report.error.message}" if report.error else "no total"),
     ]
     return tuple(told for wrong, told in faults if wrong)

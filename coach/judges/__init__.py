@@ -6,16 +6,19 @@ Several make a panel; `escalate` asks the offline judge first and an LLM where t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from coach.errors import InputError
 from coach.judges.base import Judge
-from coach.settings import Settings
+from coach.settings import OPENAI_MODEL, Settings
 
 if TYPE_CHECKING:
-    from coach.judges.chat import ChatEndpoint
+    from coach.judges.budget import Budget
+    from coach.judges.chat import ChatEndpoint, ChatRequest
     from coach.judges.endpoint import Endpoint
-    from coach.models import Judged
+    from coach.judges.llm import LLMJudge
+    from coach.judges.pace import Pace
+    from coach.models import Judged, JudgeTask
 
 SAMPLE_TEMPERATURE = 0.7
 """Sent where several judgements are drawn: at 0 they would all be alike."""
@@ -24,7 +27,12 @@ ESCALATE_MARGIN = 12.0
 
 
 def make_judge(
-    choices: str | Sequence[str], settings: Settings, *, on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None
+    choices: str | Sequence[str],
+    settings: Settings,
+    *,
+    on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None,
+    pace: Pace | None = None,
+    wrap: Callable[[Endpoint], ChatEndpoint] | None = None,
 ) -> Judge:
     """The judge that choices stand for under these settings; several make a panel.
 
@@ -32,12 +40,15 @@ def make_judge(
         choices: `auto`, `offline`, `llm`, `llm:MODEL`, `replay` or `escalate`.
         settings: endpoint, samples, caps and the like.
         on_verdicts: told what an LLM has judged while its reply comes in.
+        pace: told when an endpoint asks to wait.
+        wrap: what stands between judge and endpoint, in place of the cost cap.
 
     Raises:
         InputError: a choice is unknown, or a setting it needs is missing.
     """
     wanted = [choices] if isinstance(choices, str) else list(choices)
-    judges = [_one(choice, settings, on_verdicts) for choice in wanted]
+    run = _Run(settings, on_verdicts, _budget(settings), pace, wrap)
+    judges = [_one(choice, run) for choice in wanted]
     if len(judges) == 1:
         return judges[0]
     from coach.judges.panel import PanelJudge
@@ -45,19 +56,43 @@ def make_judge(
     return PanelJudge(judges)
 
 
-def _one(choice: str, settings: Settings, on_verdicts: Callable[[tuple[Judged, ...]], None] | None) -> Judge:
+def first_requests(settings: Settings, task: JudgeTask) -> tuple[ChatRequest, ...]:
+    """What an LLM judge of these settings would send about an answer before anything is asked again; nothing is called."""
+    from coach.judges.chat import Nowhere
+
+    judge = _llm_judge(_Run(settings, None, None), Nowhere(settings.model or OPENAI_MODEL))
+    return tuple(r for sample in range(settings.samples) for r in judge.first_requests(task, sample))
+
+
+class _Run(NamedTuple):
+    """What all judges of one run share."""
+
+    settings: Settings
+    on_verdicts: Callable[[tuple[Judged, ...]], None] | None
+    budget: Budget | None
+    pace: Pace | None = None
+    wrap: Callable[[Endpoint], ChatEndpoint] | None = None
+
+
+def _budget(settings: Settings) -> Budget | None:
+    if settings.max_cost is None:
+        return None
+    from coach.judges.budget import Budget
+
+    return Budget(settings.max_cost)
+
+
+def _one(choice: str, run: _Run) -> Judge:
     name, _, model = choice.partition(":")
-    if name == "llm" or (name == "auto" and settings.llm_configured):
-        return _llm(settings.with_options(model=model or None), on_verdicts)
     if name == "auto":
-        name = "offline"
-    if model or name not in JUDGES:
-        known = ", ".join(("auto", "llm", "llm:MODEL", *JUDGES))
+        name = "llm" if run.settings.llm_configured else "offline"
+    if name not in JUDGES or (model and name != "llm") or choice.startswith("auto:"):
+        known = ", ".join(("auto", "llm:MODEL", *JUDGES))
         raise InputError(f"no judge {choice!r}", hint=f"Use one of {known}; several make a panel.")
-    return JUDGES[name](settings)
+    return JUDGES[name](run._replace(settings=run.settings.with_options(model=model or None)))
 
 
-def make_endpoint(settings: Settings) -> Endpoint:
+def make_endpoint(settings: Settings, pace: Pace | None = None) -> Endpoint:
     """The LLM endpoint of these settings.
 
     Raises:
@@ -79,25 +114,17 @@ def make_endpoint(settings: Settings) -> Endpoint:
         tries=settings.tries,
         cache_dir=settings.cache_dir,
         prices=load_prices(settings.price_file),
+        pace=pace,
     )
 
 
-def _llm(settings: Settings, on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None) -> Judge:
+def _llm(run: _Run) -> Judge:
     from coach.judges.cache import CachedJudge
-    from coach.judges.examples import Examples
-    from coach.judges.llm import LLMJudge
     from coach.judges.panel import SampledJudge
 
-    if settings.few_shot and settings.few_shot_file is None:
-        raise InputError("--few-shot needs labelled answers", hint="Add --few-shot-file FILE.")
-    judge = LLMJudge(
-        _recorded(_capped(make_endpoint(settings), settings), settings),
-        repair_calls=settings.repair_calls,
-        per_call=settings.per_call,
-        temperature=SAMPLE_TEMPERATURE if settings.samples > 1 else 0.0,
-        examples=Examples(settings.few_shot_file, settings.few_shot) if settings.few_shot_file else None,
-        on_verdicts=on_verdicts if settings.samples == 1 else None,
-    )
+    settings = run.settings
+    endpoint = make_endpoint(settings, run.pace)
+    judge = _llm_judge(run, _recorded(run.wrap(endpoint) if run.wrap else _capped(endpoint, run), settings))
     whole: Judge = SampledJudge(judge, settings.samples) if settings.samples > 1 else judge
     # A verdict from the cache would bring no reply to record.
     return CachedJudge(whole, settings.cache_dir) if settings.use_cache and not settings.record_file else whole
@@ -119,37 +146,54 @@ def _recorded(endpoint: ChatEndpoint, settings: Settings) -> ChatEndpoint:
     return RecordingEndpoint(endpoint, settings.record_file, parameters)
 
 
-def _capped(endpoint: Endpoint, settings: Settings) -> ChatEndpoint:
-    if settings.max_cost is None:
+def _llm_judge(run: _Run, endpoint: ChatEndpoint) -> LLMJudge:
+    from coach.judges.examples import Examples
+    from coach.judges.llm import LLMJudge
+
+    settings = run.settings
+    if settings.few_shot and settings.few_shot_file is None:
+        raise InputError("--few-shot needs labelled answers", hint="Add --few-shot-file FILE.")
+    return LLMJudge(
+        endpoint,
+        repair_calls=settings.repair_calls,
+        per_call=settings.per_call,
+        temperature=SAMPLE_TEMPERATURE if settings.samples > 1 else 0.0,
+        examples=Examples(settings.few_shot_file, settings.few_shot) if settings.few_shot_file else None,
+        on_verdicts=run.on_verdicts if settings.samples == 1 else None,
+    )
+
+
+def _capped(endpoint: Endpoint, run: _Run) -> ChatEndpoint:
+    if run.budget is None:
         return endpoint
     from coach.judges.budget import BudgetedEndpoint
     from coach.pricing import load_prices, price_of
 
-    price = price_of(endpoint.model, load_prices(settings.price_file))
-    return BudgetedEndpoint(endpoint, max_cost=settings.max_cost, price=price)
+    price = price_of(endpoint.model, load_prices(run.settings.price_file))
+    return BudgetedEndpoint(endpoint, budget=run.budget, price=price)
 
 
-def _offline(settings: Settings) -> Judge:
+def _offline(run: _Run) -> Judge:
     from coach.judges.offline import OfflineJudge
 
     return OfflineJudge()
 
 
-def _replay(settings: Settings) -> Judge:
+def _replay(run: _Run) -> Judge:
     from coach.judges.replay import ReplayJudge
 
-    if settings.replay_file is None:
+    if run.settings.replay_file is None:
         raise InputError("--judge replay needs recorded replies", hint="Add --replay-file FILE.")
-    return ReplayJudge(settings.replay_file)
+    return ReplayJudge(run.settings.replay_file)
 
 
-def _escalate(settings: Settings) -> Judge:
+def _escalate(run: _Run) -> Judge:
     from coach.judges.panel import EscalatingJudge
 
-    return EscalatingJudge(_offline(settings), _llm(settings), margin=ESCALATE_MARGIN)
+    return EscalatingJudge(_offline(run), _llm(run), margin=ESCALATE_MARGIN)
 
 
-JUDGES: dict[str, Callable[[Settings], Judge]] = {
+JUDGES: dict[str, Callable[[_Run], Judge]] = {
     "offline": _offline,
     "llm": _llm,
     "replay": _replay,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from coach.errors import CostCapReached, InputError
@@ -9,8 +10,33 @@ from coach.judges.chat import ChatEndpoint, ChatReply, ChatRequest
 from coach.models import Usage
 from coach.pricing import Price, cost_of
 
-CHARS_PER_TOKEN = 3.0
-"""English prose has about four characters a token; fewer are assumed, so that the estimate errs on the dear side."""
+BYTES_PER_TOKEN = 3.0
+"""English prose has about four bytes a token, other scripts about three; the estimate errs on the dear side."""
+
+
+class Budget:
+    """What one run may spend, over all its judges.
+
+    Args:
+        max_cost: US dollars.
+    """
+
+    def __init__(self, max_cost: float) -> None:
+        self.cap = max_cost
+        self.spent = 0.0
+        self.reserved = 0.0
+
+    def reserve(self, worst: float) -> None:
+        """Set the worst price of a call aside.
+
+        Raises:
+            CostCapReached: this call could pass the cap.
+        """
+        if self.spent + self.reserved + worst > self.cap:
+            raise CostCapReached(
+                f"the cost cap of ${self.cap:g} is reached: ${self.spent:.4f} spent, the next call could cost ${worst:.4f}"
+            )
+        self.reserved += worst
 
 
 class BudgetedEndpoint:
@@ -21,26 +47,24 @@ class BudgetedEndpoint:
 
     Args:
         endpoint: the real one.
-        max_cost: US dollars.
+        budget: shared by all judges of a run.
         price: of the endpoint's model.
 
     Raises:
         InputError: the model has no price, so a cap could not be kept.
     """
 
-    def __init__(self, endpoint: ChatEndpoint, *, max_cost: float, price: Price | None) -> None:
-        if price is None:
-            raise InputError(
-                f"--max-cost cannot be kept: no price is known for the model {endpoint.model!r}",
-                hint="Name its price in a file of your own, see rubrics/prices.yaml, and set COACH_PRICES to it.",
-            )
+    def __init__(self, endpoint: ChatEndpoint, *, budget: Budget, price: Price | None) -> None:
         self._endpoint = endpoint
-        self._price = price
-        self._cap = max_cost
-        self.spent = 0.0
-        self._reserved = 0.0
+        self._price = required_price(endpoint.model, price)
+        self._budget = budget
         self.model = endpoint.model
         self.identity = endpoint.identity
+
+    @property
+    def thinks(self) -> bool:
+        """See `ChatEndpoint.thinks`."""
+        return self._endpoint.thinks
 
     async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
         """See `ChatEndpoint.complete`.
@@ -48,23 +72,38 @@ class BudgetedEndpoint:
         Raises:
             CostCapReached: this call could pass the cap.
         """
-        worst = self._worst(request)
-        if self.spent + self._reserved + worst > self._cap:
-            raise CostCapReached(
-                f"the cost cap of ${self._cap:g} is reached: ${self.spent:.4f} spent, the next call could cost ${worst:.4f}"
-            )
-        self._reserved += worst
+        worst = worst_cost(request, self._price)
+        self._budget.reserve(worst)
         try:
             reply = await self._endpoint.complete(request, on_text=on_text)
         finally:
-            self._reserved -= worst
-        self.spent += cost_of(reply.usage, self._price) or 0.0
+            self._budget.reserved -= worst
+        # A server that does not count its tokens has not worked for nothing.
+        counted = reply.usage.prompt_tokens or reply.usage.completion_tokens
+        self._budget.spent += (cost_of(reply.usage, self._price) or 0.0) if counted else worst
         return reply
 
     async def aclose(self) -> None:
         """Close the real endpoint."""
         await self._endpoint.aclose()
 
-    def _worst(self, request: ChatRequest) -> float:
-        prompt = round(sum(len(m.content) for m in request.messages) / CHARS_PER_TOKEN)
-        return cost_of(Usage(prompt_tokens=prompt, completion_tokens=request.max_tokens), self._price) or 0.0
+
+def worst_cost(request: ChatRequest, price: Price, *, batch: bool = False) -> float:
+    """US dollars that a call can cost at most, if its reply takes all the room it has."""
+    sent = "".join(m.content for m in request.messages) + json.dumps(request.schema)
+    prompt = round(len(sent.encode("utf-8", "replace")) / BYTES_PER_TOKEN)
+    return cost_of(Usage(prompt_tokens=prompt, completion_tokens=request.max_tokens), price, batch=batch) or 0.0
+
+
+def required_price(model: str, price: Price | None) -> Price:
+    """The price that a cap is kept with.
+
+    Raises:
+        InputError: the model has no price, so a cap could not be kept.
+    """
+    if price is None:
+        raise InputError(
+            f"--max-cost cannot be kept: no price is known for the model {model!r}",
+            hint="Name its price in a file of your own, see rubrics/prices.yaml, and set COACH_PRICES to it.",
+        )
+    return price

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from coach.fingerprints import digest_of
 from coach.judges.base import Judge
+from coach.judges.reply import reply_schema
 from coach.models import Judged, Judgement, JudgeTask, Usage
 from coach.prompting import render_judge_prompt
 
@@ -64,7 +65,10 @@ class CachedJudge:
         # The prompt holds question, rubric and answer as they are sent; the rubric stands beside it for what it leaves out.
         prompt = render_judge_prompt(task)
         rubric = task.rubric.model_dump(mode="json")
-        return digest_of([prompt.system, prompt.user, rubric, self._judge.fingerprint, self._judge.prompt_fingerprint])
+        points = [p.id for p in task.question.points]
+        schema = reply_schema([c.id for c in task.rubric.criteria], points, [f.id for f in task.rubric.red_flags])
+        judge = [self._judge.fingerprint, self._judge.prompt_fingerprint]
+        return digest_of([prompt.system, prompt.user, rubric, schema, *judge])
 
 
 def _read(path: Path) -> Judgement | None:

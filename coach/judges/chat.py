@@ -44,6 +44,10 @@ class ChatReply(NamedTuple):
     rung: Rung
     model: str
     """The model as the endpoint names it."""
+    thought: bool = False
+    """Whether the model thought before it answered."""
+    repeated: bool = False
+    """Whether this very reply was handed out before, to the same judge; it says nothing new about the endpoint."""
 
 
 class Quirks(Frozen):
@@ -54,6 +58,8 @@ class Quirks(Frozen):
     temperature: bool = True
     seed: bool = True
     stream_usage: bool = True
+    thinks: bool = False
+    """Whether the model thinks before it answers, and needs room for that."""
 
 
 class HealthLine(NamedTuple):
@@ -76,6 +82,10 @@ class ChatEndpoint(Protocol):
     def identity(self) -> str:
         """Where requests go; enters the fingerprint."""
 
+    @property
+    def thinks(self) -> bool:
+        """Whether the model is known to think before it answers, out of the room for the reply."""
+
     async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
         """One reply.
 
@@ -87,3 +97,20 @@ class ChatEndpoint(Protocol):
 
     async def aclose(self) -> None:
         """Close all connections."""
+
+
+class Nowhere:
+    """An endpoint that is never called: for showing what would be sent."""
+
+    identity = "nowhere"
+    thinks = False
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
+        """Always an error."""
+        raise AssertionError("nothing is to be sent")
+
+    async def aclose(self) -> None:
+        """Nothing is open."""

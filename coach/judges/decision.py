@@ -1,7 +1,8 @@
-"""The offline judge's decision: linear in an answer's features and vectors, trained on labelled answers.
+"""The offline judge's decision: from what the network read and what was counted to levels, doubts, flags and points.
 
-Linear on purpose: what a segment adds to a level is its own share of the sum, so evidence is what moved the level and not
-a story told afterwards. The weights lie in `data/offline.npz`, what they were trained on in `data/offline.json` beside it.
+Linear on purpose: what a token adds to a level is its own share of the sum, so evidence is what moved the level and not a
+story told afterwards. `data/cross-encoder.onnx` is the network, `data/decision.json` holds the weights here,
+`data/card.json` says what both were trained on and how far they can be trusted.
 """
 
 from __future__ import annotations
@@ -15,122 +16,171 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coach.errors import CoachError
-from coach.judges.features import FEATURES_VERSION, POINT_FEATURES, feature_names
+from coach.judges.cross_encoder import GRAPH, TARGETS, Reading
+from coach.judges.features import FEATURES_VERSION, feature_names
 from coach.models import MAX_LEVEL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DATA = Path(__file__).parent / "data"
-FEATURE_SCALE = 0.06
-"""Weight of a standardised feature beside a vector's component, whose spread is about this."""
-TRAINED_DIGITS = 12
-"""Hex digits of an answer's digest by which the card knows it."""
+WEIGHTS, CARD = "decision.json", "card.json"
+CRITERIA = TARGETS[1:]
 CLIP = 4.0
 """Standard deviations at which a feature is cut off: an odd answer must not throw the sum."""
+LOG_ODDS_CLIP = 8.0
+TRAINED_DIGITS = 12
+"""Hex digits of an answer's digest by which the card knows it."""
 
 
 class Decision(NamedTuple):
-    """Trained weights. f features, d the length of a vector, c criteria, r red flags."""
+    """Trained weights. f features, t = len(TARGETS), c = len(CRITERIA), r = len(FLAGS), w signs (see `flag_inputs`)."""
 
-    criteria: tuple[str, ...]
-    flags: tuple[str, ...]
     mean: NDArray[np.float32]
     """Shape (f,)."""
     spread: NDArray[np.float32]
     """Shape (f,)."""
-    vector_weights: NDArray[np.float32]
-    """Shape (c + r, 3, d): for the whole answer, the mean over its segments, their spread."""
+    level_weights: NDArray[np.float32]
+    """Shape (c, t): of the network's levels."""
     feature_weights: NDArray[np.float32]
-    """Shape (c + r, f)."""
+    """Shape (c, f)."""
     offsets: NDArray[np.float32]
-    """Shape (c + r,)."""
-    errors: NDArray[np.float32]
-    """Shape (c,): half-width of the band that holds the labelled level in 80% of held-out answers."""
+    """Shape (c,)."""
+    second_weights: NDArray[np.float32]
+    """Shape (c, f): a second opinion from features alone; where the two differ, doubt is larger."""
+    second_offsets: NDArray[np.float32]
+    """Shape (c,)."""
+    doubt_weights: NDArray[np.float32]
+    """Shape (c, 4): expected absolute error from 1, level, level squared, difference to the second opinion."""
+    band_factors: NDArray[np.float32]
+    """Shape (c,): times the doubt gives the half-width that held the label in 80% of held-out answers."""
+    doubt_limits: NDArray[np.float32]
+    """Shape (c,): doubt from which the judge abstains."""
+    flag_weights: NDArray[np.float32]
+    """Shape (r, w)."""
+    flag_offsets: NDArray[np.float32]
+    """Shape (r,)."""
     thresholds: NDArray[np.float32]
     """Shape (r,): log-odds from which a flag is raised; infinite for a flag this judge cannot tell."""
     point_weights: NDArray[np.float32]
-    """Shape (len(POINT_FEATURES) + 3,): features, predicted coverage, their product with cosine, offset."""
+    """Shape (3,): of the network's log-odds, of the level of expert_coverage, offset."""
     digest: str
-    """SHA-256 of the weights' file."""
+    """SHA-256 over network and weights."""
 
 
 class Scores(NamedTuple):
-    """The decision's raw output for one answer."""
+    """The decision's output for one answer."""
 
     levels: NDArray[np.float32]
     """Shape (c,), real numbers in 0..4."""
+    doubts: NDArray[np.float32]
+    """Shape (c,): expected absolute error of each, in levels."""
     log_odds: NDArray[np.float32]
     """Shape (r,)."""
+    points: NDArray[np.float32]
+    """Shape (p,): probability that each expert point is made."""
 
 
-def decide(decision: Decision, features: NDArray[np.float32], vectors: NDArray[np.float32]) -> Scores:
-    """Levels and flags of one answer.
+def scaled(decision: Decision, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Features in standard deviations, cut off; shape as given."""
+    found: NDArray[np.float32] = np.clip((features - decision.mean) / decision.spread, -CLIP, CLIP)
+    return found
+
+
+def decide(
+    decision: Decision,
+    reading: Reading,
+    features: NDArray[np.float32],
+    signs: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+) -> Scores:
+    """Levels, doubts, flags and points of one answer.
 
     Args:
         decision: trained weights.
+        reading: what the network read.
         features: shape (f,).
-        vectors: shape (3, d).
+        signs: shape (s,), what wording and order say of flags.
+        vectors: shape (2 d,), from the sentence encoder; flags alone rest on them.
     """
-    scaled = FEATURE_SCALE * np.clip((features - decision.mean) / decision.spread, -CLIP, CLIP)
-    sums = (
-        decision.offsets + decision.feature_weights @ scaled + np.einsum("kpd,pd->k", decision.vector_weights, vectors)
-    )
-    c = len(decision.criteria)
-    return Scores(np.clip(sums[:c], 0.0, float(MAX_LEVEL)), sums[c:])
+    counted = scaled(decision, features)
+    levels = decision.offsets + decision.level_weights @ reading.levels + decision.feature_weights @ counted
+    levels = np.clip(levels, 0.0, float(MAX_LEVEL))
+    second = np.clip(decision.second_offsets + decision.second_weights @ counted, 0.0, float(MAX_LEVEL))
+    odds = decision.flag_offsets + decision.flag_weights @ flag_inputs(reading, signs, counted, vectors)
+    coverage = levels[CRITERIA.index("expert_coverage")]
+    point_odds = np.column_stack(point_inputs(reading.points, coverage)) @ decision.point_weights
+    return Scores(levels, doubts(decision, levels, second), odds, 1.0 / (1.0 + np.exp(-point_odds)))
 
 
-def contributions(decision: Decision, target: int, segment_vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What each segment adds to a target through the mean over segments, shape (s,). Target: criteria, then flags."""
-    added: NDArray[np.float32] = segment_vectors @ decision.vector_weights[target, 1] / max(1, len(segment_vectors))
-    return added
+def doubts(decision: Decision, levels: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Expected absolute error of each level, shape (c,); never below a tenth of a level."""
+    inputs = np.stack(doubt_inputs(levels, second))
+    found: NDArray[np.float32] = np.maximum((decision.doubt_weights * inputs.T).sum(axis=1), 0.1)
+    return found
 
 
-def covered_probability(decision: Decision, points: NDArray[np.float32], coverage: float) -> NDArray[np.float32]:
-    """Probability that each expert point is made, shape (p,).
-
-    Args:
-        decision: trained weights.
-        points: shape (p, len(POINT_FEATURES)).
-        coverage: the level predicted for expert_coverage, 0..4.
-    """
-    inputs = point_inputs(points, coverage)
-    odds = inputs @ decision.point_weights[:-1] + decision.point_weights[-1]
-    return np.asarray(1.0 / (1.0 + np.exp(-odds)), dtype=np.float32)
+def doubt_inputs(levels: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    """What the expected error depends on, each of the shape of `levels`."""
+    return np.ones_like(levels), levels, levels**2, np.abs(levels - second)
 
 
-def point_inputs(points: NDArray[np.float32], coverage: float) -> NDArray[np.float32]:
-    """Features of points with the predicted coverage beside them, shape (p, len(POINT_FEATURES) + 2)."""
-    level = np.full((len(points), 1), coverage, dtype=np.float32)
-    return np.hstack([points, level, level * points[:, :1]])
+def flag_inputs(
+    reading: Reading, signs: NDArray[np.float32], counted: NDArray[np.float32], vectors: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The network's log-odds of every flag, its levels, the signs, what was counted, and the vectors; shape (w,)."""
+    odds = np.clip(reading.flags, -LOG_ODDS_CLIP, LOG_ODDS_CLIP)
+    found: NDArray[np.float32] = np.concatenate([odds, reading.levels, signs, counted, vectors]).astype(np.float32)
+    return found
+
+
+def point_inputs(
+    log_odds: NDArray[np.float32], coverage: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """What the probability of a point depends on, each of shape (p,)."""
+    odds = np.clip(log_odds, -LOG_ODDS_CLIP, LOG_ODDS_CLIP)
+    return odds, np.full_like(odds, coverage), np.ones_like(odds)
+
+
+def level_shares(decision: Decision, criterion: int, reading: Reading) -> NDArray[np.float32]:
+    """What each token of the answer adds to a criterion's level, shape (number of tokens,)."""
+    found: NDArray[np.float32] = reading.level_tokens @ decision.level_weights[criterion]
+    return found
 
 
 @cache
 def load_decision(folder: Path = DATA) -> Decision:
-    """The shipped decision.
+    """The shipped weights.
 
     Raises:
-        CoachError: the files are missing, damaged, or were trained for other features.
+        CoachError: files are missing, damaged, do not belong together, or were trained for other features.
     """
     from coach.fingerprints import digest
+    from coach.weights import sha256_of
 
     try:
-        card: dict[str, Any] = json.loads((folder / "offline.json").read_text(encoding="utf-8"))
-        raw = (folder / "offline.npz").read_bytes()
-        with np.load(folder / "offline.npz", allow_pickle=False) as arrays:
-            weights = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError) as error:
+        text = (folder / WEIGHTS).read_text(encoding="utf-8")
+        kept: dict[str, Any] = json.loads(text)
+        weights = {name: np.array(kept["weights"][name], dtype=np.float32) for name in _ARRAYS}
+        network = sha256_of(folder / GRAPH)
+    except (OSError, ValueError, KeyError, CoachError) as error:
         raise CoachError(f"the offline judge's weights cannot be read: {error}", hint="Install coach again.") from None
-    if card["features_version"] != FEATURES_VERSION or tuple(card["features"]) != feature_names():
+    if kept["network"] != network:
+        raise CoachError(
+            f"the offline judge's network {GRAPH} is not the one its decision was trained on",
+            hint="Install coach again.",
+        )
+    if kept["features_version"] != FEATURES_VERSION or tuple(kept["features"]) != feature_names():
         raise CoachError("the offline judge's weights were trained for other features", hint="Run `make train`.")
-    if weights["point_weights"].shape != (len(POINT_FEATURES) + 3,):
-        raise CoachError("the offline judge's weights do not fit its point features", hint="Run `make train`.")
-    return Decision(criteria=tuple(card["criteria"]), flags=tuple(card["flags"]), digest=digest(raw.hex()), **weights)
+    return Decision(digest=digest(text), **weights)
+
+
+_ARRAYS = tuple(name for name in Decision._fields if name != "digest")
 
 
 def trained_on(answers: Sequence[str], folder: Path = DATA) -> bool:
     """Whether any of these answers was among those the shipped weights were trained on."""
     from coach.fingerprints import digest
 
-    known = set(json.loads((folder / "offline.json").read_text(encoding="utf-8")).get("answers", ()))
+    known = set(json.loads((folder / CARD).read_text(encoding="utf-8")).get("answers", ()))
     return any(digest(a)[:TRAINED_DIGITS] in known for a in answers)

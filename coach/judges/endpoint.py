@@ -1,6 +1,6 @@
 """Any OpenAI-compatible endpoint, over chat completions. The only importer of `openai`.
 
-Every fault of SDK, network and server becomes one of our errors in `_translate`; quirks are learned from refusals.
+Every fault of SDK, network and server becomes one of our errors in `translate`; quirks are learned from refusals.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coach.errors import CoachError, JudgeError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
-from coach.judges.chat import ChatReply, ChatRequest, Finish, HealthLine, Message, Quirks
+from coach.judges.chat import ChatReply, ChatRequest, Finish, HealthLine, Message, Quirks, Rung
+from coach.judges.pace import Pace
 from coach.judges.quirks import QuirkNotes, learn, step_down
-from coach.judges.retry import retry_after, retrying
+from coach.judges.retry import rate_limit_wait, retry_after, retrying
+from coach.judges.stream import StreamedReply
 from coach.models import Usage
 from coach.pricing import Price, cost_of, price_of
 
@@ -60,6 +62,7 @@ class Endpoint:
         cache_dir: where notes on quirks are kept.
         prices: see `coach.pricing`.
         sleep: how waits are spent; tests pass their own.
+        pace: told when the endpoint asks to wait, in a refusal or in rate-limit headers.
     """
 
     def __init__(
@@ -73,7 +76,9 @@ class Endpoint:
         cache_dir: Path | None = None,
         prices: Mapping[str, Price] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pace: Pace | None = None,
     ) -> None:
+        self._pace = pace or Pace()
         self.model = model
         self.identity = (base_url or OPENAI_URL).rstrip("/")
         self._key = api_key
@@ -83,6 +88,8 @@ class Endpoint:
         self._sleep = sleep
         self._notes = QuirkNotes(cache_dir, base_url=self.identity, model=model)
         self._quirks: Quirks | None = None
+        self._proven: set[Rung] = set()
+        """Rungs on which this endpoint has said something."""
         self._client: openai.AsyncOpenAI | None = None
 
     async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
@@ -91,23 +98,39 @@ class Endpoint:
 
         async def attempt() -> ChatReply:
             nonlocal sent
+            rung = None
             for _ in range(MAX_LESSONS):
                 sent += 1
-                quirks = self.quirks
+                known = self.quirks
+                quirks = known.model_copy(update={"rung": rung}) if rung else known
                 try:
                     reply = await self._send(request, quirks, on_text)
                 except _Refused as refusal:
-                    self._learn(learn(quirks, refusal.status, refusal.message), quirks, refusal)
+                    lesson = learn(quirks, refusal.status, refusal.message)
+                    if rung and lesson:
+                        rung = lesson.rung
+                    else:
+                        self._learn(lesson, known, refusal)
                     continue
                 if reply.text.strip() or reply.refusal or reply.finish != "stop":
+                    self.spoke(reply, quirks, known)
                     return reply
                 # Some servers accept a schema they cannot follow and then say nothing at all.
-                self._learn(step_down(quirks), quirks, None)
-            raise JudgeReplyInvalid(f"{self._where} turned down every form of the request")
+                below = step_down(quirks)
+                if below is None:
+                    break
+                rung = below.rung
+            else:
+                raise JudgeReplyInvalid(f"{self._where} turned down every form of the request")
+            raise JudgeReplyInvalid(f"{self._where} sent an empty reply")
 
         async for trial in retrying(self._tries, self._sleep):
             with trial:
-                reply = await attempt()
+                try:
+                    reply = await attempt()
+                except JudgeUnavailable as error:
+                    self._pace.held_up(error.retry_after)
+                    raise
         return reply._replace(usage=reply.usage.model_copy(update={"calls": sent}))
 
     @property
@@ -116,6 +139,53 @@ class Endpoint:
         if self._quirks is None:
             self._quirks = self._notes.read()
         return self._quirks
+
+    @property
+    def thinks(self) -> bool:
+        """See `ChatEndpoint.thinks`; learned from the model's replies."""
+        return self.quirks.thinks
+
+    @property
+    def price(self) -> Price | None:
+        """The model's price, where it is known."""
+        return price_of(self.model, self._prices)
+
+    def body(self, request: ChatRequest) -> dict[str, object]:
+        """The request as this endpoint takes it, for sending it by another way than `complete`."""
+        return _body(request, self.quirks, self.model)
+
+    def read(self, content: bytes, quirks: Quirks, *, batch: bool = False) -> ChatReply:
+        """The reply that a response holds.
+
+        Args:
+            content: the response's body.
+            quirks: with which the request was sent.
+            batch: it came by the provider's Batch API, which has prices of its own.
+
+        Raises:
+            JudgeUnavailable: it is cut off.
+            JudgeReplyInvalid: it is malformed.
+        """
+        # Read here and not by the SDK's models: those cost a millisecond, and pass broken shapes on unchecked.
+        try:
+            body = json.loads(content)
+        except (ValueError, RecursionError):
+            raise JudgeUnavailable(f"{self._where} sent a response that is cut off or no JSON") from None
+        return self._reply(body, quirks, batch=batch)
+
+    def take_lesson(self, lesson: Quirks | None, assumed: Quirks) -> bool:
+        """Whether what `assumed` was refused for can be done otherwise; if so, it is from now on."""
+        thinks = {"thinks": self.quirks.thinks}  # no parameter: learned beside this, it is no other way to ask
+        if self.quirks != assumed.model_copy(update=thinks):
+            return True
+        if lesson is None:
+            return False
+        self._remember(lesson.model_copy(update=thinks))
+        return True
+
+    def fell_silent(self, assumed: Quirks) -> bool:
+        """Whether to ask otherwise after an empty reply that came by another way than `complete`; see `spoke`."""
+        return assumed.rung not in self._proven and self.take_lesson(step_down(assumed), assumed)
 
     async def aclose(self) -> None:
         """Close all connections; the next call opens new ones."""
@@ -129,13 +199,21 @@ class Endpoint:
             offered = await self._offered()
         except CoachError as error:
             return (HealthLine("endpoint", False, error.message, error.hint),)
-        lines = [HealthLine("endpoint", True, f"{self.identity} answers")]
+        there = HealthLine("endpoint", True, f"{self.identity} answers")
         if offered and self.model not in offered:
-            shown = ", ".join(sorted(offered)[:8])
-            mend = f"It offers: {shown}. Name one with --model or COACH_MODEL."
-            lines.append(HealthLine("model", False, f"{self.model} is not among the endpoint's models", mend))
-            return tuple(lines)
-        return (*lines, await self._check_output())
+            return there, HealthLine(
+                "model", False, f"{self.model} is not among the endpoint's models", _choice(offered)
+            )
+        return there, await self._check_output()
+
+    async def offers(self) -> tuple[HealthLine, ...]:
+        """For `coach doctor` where no model is named: is it there, and what could be named."""
+        try:
+            offered = await self._offered()
+        except CoachError as error:
+            return (HealthLine("endpoint", False, error.message.replace(self._where, self.identity), error.hint),)
+        there = HealthLine("endpoint", True, f"{self.identity} answers")
+        return there, HealthLine("model", False, "no model is named", _choice(offered))
 
     async def _check_output(self) -> HealthLine:
         schema: dict[str, object] = {
@@ -161,73 +239,74 @@ class Endpoint:
     async def _send(self, request: ChatRequest, quirks: Quirks, on_text: Callable[[str], None] | None) -> ChatReply:
         import openai
 
-        parameters = _parameters(request, quirks, self.model)
-        completions = self._open().chat.completions
+        # Messages and schema go round the SDK's typed parameters: it walks through every part of those, which costs more
+        # than sending them.
+        parameters: dict[str, Any] = {
+            "model": self.model,
+            "messages": [],
+            "extra_body": _body(request, quirks, self.model),
+        }
+        completions = self.client().chat.completions
         try:
             if on_text is not None:
                 return await self._stream(parameters, quirks, on_text)
             raw = await completions.with_raw_response.create(**parameters)
-            return self._read(raw.content, quirks)
+            self._pace.wait(rate_limit_wait(raw.headers))
+            return self.read(raw.content, quirks)
         except openai.APIStatusError as error:
             raise _Refused(error.status_code, _words_of(error), error) from None
         except openai.OpenAIError as error:
-            raise self._translate(error) from None
+            raise self.translate(error) from None
 
     async def _stream(self, parameters: dict[str, Any], quirks: Quirks, on_text: Callable[[str], None]) -> ChatReply:
         """The same reply, put together from its pieces; a stream that ends without a finish is a cut connection."""
         if quirks.stream_usage:
             parameters["stream_options"] = {"include_usage": True}
-        text, finish, usage, model, refusal = "", None, None, self.model, ""
-        async with await self._open().chat.completions.create(stream=True, **parameters) as chunks:
-            async for chunk in chunks:
-                usage = chunk.usage or usage
-                model = chunk.model or model
-                for choice in chunk.choices[:1]:
-                    finish = choice.finish_reason or finish
-                    refusal += choice.delta.refusal or ""
-                    if choice.delta.content:
-                        text += choice.delta.content
-                        on_text(text)
-        if finish is None:
-            raise JudgeUnavailable(f"{self._where} broke off in the middle of its reply")
-        told = usage.model_dump() if usage else {}
-        body = {
-            "model": model,
-            "usage": told,
-            "choices": [{"finish_reason": finish, "message": {"content": text, "refusal": refusal or None}}],
-        }
-        return self._reply(body, quirks)
+        import httpx2
 
-    def _read(self, content: bytes, quirks: Quirks) -> ChatReply:
-        # Read here and not by the SDK's models: those cost a millisecond, and pass broken shapes on unchecked.
+        reply = StreamedReply()
+        call = self.client().chat.completions.with_streaming_response.create(stream=True, **parameters)
         try:
-            body = json.loads(content)
-        except (ValueError, RecursionError):
-            raise JudgeUnavailable(f"{self._where} sent a response that is cut off or no JSON") from None
+            async with call as response:
+                if "json" in response.headers.get("content-type", ""):
+                    return self.read(await response.read(), quirks)  # a server that does not stream
+                async for line in response.iter_lines():
+                    if reply.feed(line):
+                        on_text(reply.text)
+        except httpx2.TimeoutException:
+            raise JudgeUnavailable(f"{self._where} said nothing more for {self._timeout:g} s") from None
+        except httpx2.HTTPError as error:
+            raise JudgeUnavailable(f"{self._where} broke off: {clean_words(str(error))}") from None
+        body = reply.body()
+        if body is None:
+            raise JudgeUnavailable(f"{self._where} broke off in the middle of its reply")
         return self._reply(body, quirks)
 
-    def _reply(self, body: object, quirks: Quirks) -> ChatReply:
+    def _reply(self, body: object, quirks: Quirks, *, batch: bool = False) -> ChatReply:
         match body:
-            case {"choices": [{"message": {**message}, **choice}, *_]}:
+            case {"choices": [{"message": dict() as message, **choice}, *_]}:
                 pass
             case {"error": error}:
-                raise JudgeReplyInvalid(f"{self._where} answered with an error: {_clean(str(error))}")
+                told = error.get("message", error) if isinstance(error, dict) else error
+                raise JudgeReplyInvalid(f"{self._where} answered with an error: {self._redact(clean_words(str(told)))}")
             case _:
                 raise JudgeReplyInvalid(f"{self._where} sent a response without choices")
         text, refusal = message.get("content"), message.get("refusal")
         finish = _FINISH.get(str(choice.get("finish_reason")), "stop")
         refused = refusal if isinstance(refusal, str) and refusal.strip() else None
         named = body.get("model") if isinstance(body, dict) else None
+        usage = self._usage(body.get("usage") if isinstance(body, dict) else None, batch=batch)
         return ChatReply(
             text=text if isinstance(text, str) else "",
             finish="refusal" if refused else finish,
             refusal=refused,
-            usage=self._usage(body.get("usage") if isinstance(body, dict) else None),
+            usage=usage,
             rung=quirks.rung,
             model=named if isinstance(named, str) and named else self.model,
+            thought=usage.reasoning_tokens > 0 or _thought(message, finish),
         )
 
-    def _usage(self, told: object) -> Usage:
+    def _usage(self, told: object, *, batch: bool) -> Usage:
         counts = _counts(told if isinstance(told, dict) else {})
         usage = Usage(
             calls=1,
@@ -236,46 +315,69 @@ class Endpoint:
             completion_tokens=counts.completion,
             reasoning_tokens=counts.reasoning,
         )
-        return usage.model_copy(update={"cost_usd": cost_of(usage, price_of(self.model, self._prices))})
+        return usage.model_copy(update={"cost_usd": cost_of(usage, self.price, batch=batch)})
 
     # --- faults -----------------------------------------------------------------------------------------------------
 
-    def _learn(self, lesson: Quirks | None, assumed: Quirks, refusal: _Refused | None) -> None:
+    def _learn(self, lesson: Quirks | None, assumed: Quirks, refusal: _Refused) -> None:
         """Take the lesson, or raise what the refusal means. A call that ran beside this one may have learned it first."""
-        if self.quirks != assumed:
+        if self.take_lesson(lesson, assumed):
             return
-        if lesson is None:
-            if refusal is None:
-                raise JudgeReplyInvalid(f"{self._where} sent an empty reply")
-            raise self._translate(refusal.error)
-        self._quirks = lesson
-        self._notes.write(lesson)
+        raise self.translate(refusal.error)
 
-    def _translate(self, error: openai.OpenAIError) -> JudgeError:
+    def spoke(self, reply: ChatReply, quirks: Quirks, known: Quirks) -> None:
+        """Remember that a model thinks, and a rung that speaks in place of one that never did.
+
+        One empty reply of a rung that has spoken before is an accident.
+        """
+        learned = known.model_copy(update={"thinks": known.thinks or reply.thought})
+        if known.rung not in self._proven:
+            learned = learned.model_copy(update={"rung": quirks.rung})
+        self._proven.add(quirks.rung)
+        if learned != known and self.quirks == known:
+            self._remember(learned)
+
+    def _remember(self, quirks: Quirks) -> None:
+        self._quirks = quirks
+        self._notes.write(quirks)
+
+    def translate(self, error: openai.OpenAIError) -> JudgeError:
+        """A fault of SDK, network or server as one of our errors."""
         import openai
 
         if isinstance(error, openai.APITimeoutError):
             return JudgeUnavailable(f"{self._where} did not answer within {self._timeout:g} s")
         if isinstance(error, openai.APIConnectionError):
-            cause = _clean(str(error.__cause__ or error))
+            cause = clean_words(str(error.__cause__ or error))
             hint = "Is the server running, and the base URL right? `coach doctor` checks it."
             return JudgeUnavailable(f"{self._where} cannot be reached: {cause}", hint=hint)
         if isinstance(error, openai.APIStatusError):
             return self._translate_status(error)
-        return JudgeUnavailable(f"{self._where}: {self._redact(_clean(str(error)))}")
+        return JudgeUnavailable(f"{self._where}: {self._redact(clean_words(str(error)))}")
 
     def _translate_status(self, error: openai.APIStatusError) -> JudgeError:
-        status, said = error.status_code, self._redact(_words_of(error))
+        wait = retry_after(error.response.headers)
+        return self.refusal(error.status_code, _words_of(error), code=error.code, wait=wait)
+
+    def refusal(self, status: int, words: str, *, code: str | None = None, wait: float | None = None) -> JudgeError:
+        """What a status means.
+
+        Args:
+            status: HTTP status.
+            words: the server's; made safe here.
+            code: the server's name for the fault.
+            wait: seconds it asked to stay away.
+        """
+        said = self._redact(clean_words(words))
         if status in {401, 403}:
             hint = "Check the key in OPENAI_API_KEY or COACH_API_KEY, and that it may use this model."
             return JudgeRefused(f"{self._where} rejected the key ({status}): {said}", hint=hint)
         if status == 404:
             hint = "Check --model and --base-url (it mostly ends in /v1); `coach doctor` lists what is offered."
             return JudgeRefused(f"{self._where} does not know this model or path (404): {said}", hint=hint)
-        if status == 429 and ("insufficient_quota" in said or error.code == "insufficient_quota"):
+        if status == 429 and ("insufficient_quota" in said or code == "insufficient_quota"):
             return JudgeRefused(f"{self._where} has no quota left: {said}", hint="Add credit, or use another key.")
         if status in {408, 409, 425, 429} or status >= 500:
-            wait = retry_after(error.response.headers)
             return JudgeUnavailable(f"{self._where} answered {status}: {said}", retry_after=wait)
         return JudgeRefused(f"{self._where} rejected the request ({status}): {said}", hint="Try another model.")
 
@@ -288,7 +390,8 @@ class Endpoint:
 
     # --- the client -------------------------------------------------------------------------------------------------
 
-    def _open(self) -> openai.AsyncOpenAI:
+    def client(self) -> openai.AsyncOpenAI:
+        """The SDK's client, opened at first use."""
         if self._client is None:
             import openai
 
@@ -301,30 +404,36 @@ class Endpoint:
         import openai
 
         try:
-            page = await self._open().models.list()
+            page = await self.client().models.list()
         except openai.NotFoundError:
             return set()
         except openai.OpenAIError as error:
-            raise self._translate(error) from None
-        return {_clean(m.id) for m in page.data or []}
+            raise self.translate(error) from None
+        return {clean_words(m.id) for m in page.data or []}
 
 
-def _parameters(request: ChatRequest, quirks: Quirks, model: str) -> dict[str, Any]:
+def _choice(offered: set[str]) -> str:
+    shown = f"It offers: {', '.join(sorted(offered)[:8])}. " if offered else ""
+    return f"{shown}Name one with --model or COACH_MODEL."
+
+
+def _body(request: ChatRequest, quirks: Quirks, model: str) -> dict[str, object]:
     """The request as this endpoint takes it."""
-    # Messages and schema go round the SDK's typed parameters: it walks through every part of those, which costs more than
-    # sending them.
-    body: dict[str, Any] = {"messages": [{"role": m.role, "content": m.content} for m in request.messages]}
+    body: dict[str, object] = {
+        "model": model,
+        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        quirks.token_limit: request.max_tokens,
+    }
     if quirks.rung == "json_schema":
         schema = {"name": request.schema_name, "strict": True, "schema": request.schema}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     elif quirks.rung == "json_object":
         body["response_format"] = {"type": "json_object"}
-    found: dict[str, Any] = {"model": model, "messages": [], quirks.token_limit: request.max_tokens, "extra_body": body}
     if request.temperature is not None and quirks.temperature:
-        found["temperature"] = request.temperature
+        body["temperature"] = request.temperature
     if request.seed is not None and quirks.seed:
-        found["seed"] = request.seed
-    return found
+        body["seed"] = request.seed
+    return body
 
 
 def _counts(told: Mapping[str, Any]) -> _Counts:
@@ -342,15 +451,23 @@ def _counts(told: Mapping[str, Any]) -> _Counts:
     return _Counts(prompt, min(cached, prompt), number("completion_tokens"), reasoning)
 
 
+def _thought(message: Mapping[str, Any], finish: Finish) -> bool:
+    """Whether a reply shows that its model thinks: under the names servers give it, in the text, or for want of any text."""
+    text = message.get("content")
+    said = text.strip() if isinstance(text, str) else ""
+    aside = message.get("reasoning_content") or message.get("reasoning")
+    return bool(aside) or said.startswith("<think") or (finish == "length" and not said)
+
+
 def _words_of(error: openai.APIStatusError) -> str:
     """What the server said, with the parameter it named, made safe and short."""
     body = error.body
     said = body.get("message") if isinstance(body, dict) else None
     told = said if isinstance(said, str) else str(body or error.message)
-    return _clean(f"{told} ({error.param})" if error.param else told)
+    return clean_words(f"{told} ({error.param})" if error.param else told)
 
 
-def _clean(text: str) -> str:
+def clean_words(text: str) -> str:
     """Untrusted words on one line, without control characters, cut short."""
     line = re.sub(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]+", " ", text).strip()
     return line if len(line) <= _SERVER_WORDS else line[:_SERVER_WORDS] + "…"

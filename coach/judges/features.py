@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from coach.judges.flag_patterns import flags_by_wording
 from coach.judges.lexicon import LEXICON, PLACED, TOGETHER
 from coach.landmarks import model_comes_first
 from coach.lexical import words
@@ -20,7 +21,16 @@ FEATURES_VERSION = 1
 """Raised when a feature changes meaning; a trained decision of another version is refused."""
 NEVER = 1.2
 """Place, as a share of the answer, of a term that never comes: a little behind its end."""
-POINT_FEATURES = ("cosine", "overlap", "second_cosine", "mean_cosine", "negation_differs", "rank", "log_words")
+SIGNS = (
+    "short_term_metrics",
+    "engagement_is_truth",
+    "panic_response",
+    "hype",
+    "model_comes_first",
+    "similarity",
+    "topicality",
+)
+"""What `flag_signs` holds: flags shown by wording, then order, then closeness."""
 
 _NEGATION = LEXICON["negation"]
 
@@ -106,37 +116,20 @@ def feature_names() -> tuple[str, ...]:
     return answer_features(empty).names
 
 
-def model_inputs(task: JudgeTask) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What the decision sees of an answer.
+def flag_signs(task: JudgeTask) -> NDArray[np.float32]:
+    """What wording, order and the encoder say of red flags, shape (len(SIGNS),), each about 0..1."""
+    worded = flags_by_wording(task.segments)
+    matches = task.matches
+    order = float(model_comes_first(matches.landmarks))
+    said = [float(name in worded) for name in SIGNS[:-3]]
+    return np.array([*said, order, matches.similarity, matches.topicality], dtype=np.float32)
 
-    Returns:
-        Features, shape (f,), and vectors, shape (3, d): the whole answer's, the mean over its segments, their spread.
-    """
+
+def answer_vectors(task: JudgeTask) -> NDArray[np.float32]:
+    """The whole answer's vector and the mean over its segments', shape (2 d,)."""
     vectors = np.asarray(task.matches.vectors, dtype=np.float32)
     parts = vectors[:-1] if len(vectors) > 1 else vectors
-    return answer_features(task).values, np.stack([vectors[-1], parts.mean(axis=0), parts.std(axis=0)])
-
-
-def point_features(task: JudgeTask) -> NDArray[np.float32]:
-    """Features of each expert point against the answer, shape (p, len(POINT_FEATURES))."""
-    rows = np.zeros((len(task.matches.points), len(POINT_FEATURES)), dtype=np.float32)
-    if not rows.size:
-        return rows
-    best = [m.passages[0].cosine if m.passages else 0.0 for m in task.matches.points]
-    order = np.argsort(np.argsort(best)) / max(1, len(best) - 1)
-    n = float(np.log(max(1, len(words(task.answer)))))
-    for i, match in enumerate(task.matches.points):
-        rows[i] = _point_row(match, task.answer, float(np.mean(best)), float(order[i]), n)
-    return rows
-
-
-def _point_row(match: PointMatch, answer: str, mean: float, rank: float, log_words: float) -> tuple[float, ...]:
-    if not match.passages:
-        return (0.0, 0.0, 0.0, mean, 0.0, rank, log_words)
-    first = match.passages[0]
-    second = match.passages[1].cosine if len(match.passages) > 1 else 0.0
-    overlap = max(p.overlap for p in match.passages)
-    return (first.cosine, overlap, second, mean, float(stance_differs(match, answer)), rank, log_words)
+    return np.concatenate([vectors[-1], parts.mean(axis=0)])
 
 
 def stance_differs(match: PointMatch, answer: str) -> bool:

@@ -1,17 +1,21 @@
-"""The judge that needs no key and no network: features, a trained linear decision, and the words that moved it.
+"""The judge that needs no key and no network: a small cross-encoder, a linear decision, and the words that moved it.
 
-It abstains where it cannot tell: on answers in other languages, on very short ones, and on criteria it was not trained for.
+It abstains where it cannot tell: on answers in other languages, on very short ones, on criteria it was not trained for, and
+where its own expected error is too large.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from coach.fingerprints import digest, digest_of
-from coach.judges.decision import Decision, Scores, contributions, covered_probability, decide, load_decision
-from coach.judges.features import FEATURES_VERSION, model_inputs, point_features, stance_differs
+from coach.judges.cross_encoder import FLAGS, GRAPH, CrossEncoder, Reading
+from coach.judges.decision import CRITERIA, DATA, Decision, Scores, decide, level_shares, load_decision
+from coach.judges.features import FEATURES_VERSION, answer_features, answer_vectors, flag_signs, stance_differs
 from coach.judges.flag_patterns import flags_by_wording
 from coach.judges.lexicon import LEXICON
 from coach.landmarks import model_comes_first
@@ -26,29 +30,32 @@ from coach.models import (
     PointStatus,
     PointVerdict,
     RaisedFlag,
+    Segment,
+    Span,
     Verdict,
 )
 from coach.report import JudgeKind
 
 MIN_WORDS = 20
-"""Fewer words hold too little for features to mean anything; of the labelled answers 1% are shorter."""
+"""Fewer words hold too little for an estimate to mean anything; of the labelled answers 1% are shorter."""
 QUOTES = 2
 """Segments shown per criterion."""
 COVERED, PARTIAL = 0.65, 0.40
 """Probabilities from which a point counts as covered or partly so; see evals/README.md for how often that holds."""
 REJECTED, CLOSE = 0.30, 0.55
 """A point that is improbable although a passage is this close and takes the other stance counts as contradicted."""
+OFF_TOPIC_CLEAR = 0.5
+"""Cosine with the expert answer from which an answer cannot be off topic for this judge, whatever the network says."""
 FLAG_TOTAL = 45.0
-"""Estimated total above which no flag is raised: by their labels, nine in ten answers with a flag lie below it, for ten of
-the thirteen flags, so a flag on a better answer is mostly wrong. Checks of the screen are not bound by it."""
+"""Estimated total above which wording alone raises no flag: of the labelled answers with a flag nine in ten lie below it."""
 UNFRAMED = 0.5
 """Estimated level of product framing below which an answer that opens with a technique counts as model-first."""
-OFF_TOPIC_CLEAR = 0.5
-"""Cosine with the expert answer from which an answer cannot be off topic for this judge, whatever its features."""
+SHOWN = 60
+"""Characters of a passage that a rationale repeats; the whole of it stands in the evidence."""
 
 ESTIMATE = (
-    "Levels are estimates of a small model trained on labelled answers: right to one level in five cases of six on "
-    "questions it had not seen. Marked are the passages that raised an estimate most."
+    "Levels are estimates of a small model trained on labelled answers, each with the band that holds the label in four of "
+    "five answers to questions it had not seen. Marked are the passages that raised an estimate most."
 )
 
 _SIGNS = {
@@ -73,31 +80,58 @@ _WORDS_FOR = {
 }
 
 
+class Reader(Protocol):
+    """Reads an answer beside what the expert says; `CrossEncoder` is the one shipped."""
+
+    def read(self, question: str, points: Sequence[str], answer: str) -> Reading:
+        """See `CrossEncoder.read`."""
+
+
+class _Estimate(NamedTuple):
+    """All that one answer's verdicts are made from."""
+
+    task: JudgeTask
+    decision: Decision
+    reading: Reading
+    scores: Scores
+
+
 class OfflineJudge:
-    """Rules and features, no LLM.
+    """Network, features and a linear decision; no LLM.
 
     Args:
         decision: trained weights; the shipped ones when not given.
+        reader: the network; the shipped one when not given, loaded at its first use.
+
+    Raises:
+        CoachError: the shipped files are missing or damaged.
     """
 
     kind: JudgeKind = "offline"
-    name = "linear"
+    name = "cross-encoder"
     model: str | None = None
     prompt_fingerprint = digest("")
 
-    def __init__(self, decision: Decision | None = None) -> None:
+    def __init__(self, decision: Decision | None = None, reader: Reader | None = None) -> None:
         self._decision = decision or load_decision()
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of weights, features and thresholds."""
-        return digest_of(
-            [self._decision.digest, FEATURES_VERSION, MIN_WORDS, COVERED, PARTIAL, REJECTED, CLOSE, FLAG_TOTAL]
+        self._reader = reader or CrossEncoder(DATA / GRAPH)
+        self.fingerprint = digest_of(
+            [
+                self._decision.digest,
+                FEATURES_VERSION,
+                MIN_WORDS,
+                COVERED,
+                PARTIAL,
+                REJECTED,
+                CLOSE,
+                OFF_TOPIC_CLEAR,
+                FLAG_TOTAL,
+            ]
         )
 
     async def judge(self, task: JudgeTask) -> Judgement:
         """See `Judge.judge`."""
-        return self.judge_now(task)
+        return await asyncio.to_thread(self.judge_now, task)
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -111,12 +145,13 @@ class OfflineJudge:
                 points=tuple(PointVerdict(id=p.id, status="missing") for p in task.question.points),
                 warnings=(f"The offline judge abstains: {reason}",),
             )
-        scores = decide(self._decision, *model_inputs(task))
-        coverage = float(scores.levels[self._decision.criteria.index("expert_coverage")])
+        reading = self._reader.read(task.question.question, [p.text for p in task.question.points], task.answer)
+        scores = decide(self._decision, reading, answer_features(task).values, flag_signs(task), answer_vectors(task))
+        estimate = _Estimate(task, self._decision, reading, scores)
         return Judgement(
-            verdicts=tuple(_verdict(self._decision, task, c.id, scores.levels) for c in task.rubric.criteria),
-            red_flags=_flags(self._decision, task, scores),
-            points=_points(self._decision, task, coverage),
+            verdicts=tuple(_verdict(estimate, c.id) for c in task.rubric.criteria),
+            red_flags=_flags(estimate),
+            points=_points(task, scores),
             warnings=(ESTIMATE,),
         )
 
@@ -129,88 +164,137 @@ def _cannot_tell(task: JudgeTask) -> str:
     return ""
 
 
-def _verdict(decision: Decision, task: JudgeTask, criterion: str, levels: Sequence[float] | np.ndarray) -> Verdict:
-    if criterion not in decision.criteria:
+def _verdict(estimate: _Estimate, criterion: str) -> Verdict:
+    if criterion not in CRITERIA:
         return Abstained(criterion_id=criterion, reason="This judge was not trained on this criterion.")
-    index = decision.criteria.index(criterion)
-    value = float(levels[index])
+    index = CRITERIA.index(criterion)
+    value, doubt = float(estimate.scores.levels[index]), float(estimate.scores.doubts[index])
+    if doubt >= estimate.decision.doubt_limits[index]:
+        return Abstained(
+            criterion_id=criterion,
+            reason=f"The estimate {value:.1f} is too unsure: answers like this are off by {doubt:.1f} levels on average.",
+        )
     level = round(value)
-    width = float(decision.errors[index])
+    width = doubt * float(estimate.decision.band_factors[index])
     band = (round(max(0.0, value - width), 1), round(min(float(MAX_LEVEL), value + width), 1))
-    evidence = _evidence(decision, task, index) if level else ()
+    moved = _moved(estimate, level_shares(estimate.decision, index, estimate.reading))
     return Judged(
         criterion_id=criterion,
         level=level,
-        evidence=evidence,
-        rationale=_rationale(criterion, task, value, band),
+        evidence=tuple(_quote(s) for s in moved.up) if level else (),
+        rationale=_rationale(criterion, estimate.task, value, band, moved),
         band=(min(band[0], level), max(band[1], level)),
     )
 
 
-def _evidence(decision: Decision, task: JudgeTask, target: int, count: int = QUOTES) -> tuple[Evidence, ...]:
-    """The segments that raise a target most, in the order of the answer."""
-    added = contributions(decision, target, np.asarray(task.matches.vectors)[:-1])
-    best = sorted(int(i) for i in np.argsort(-added)[:count])
-    chosen = [task.segments[i] for i in best]
-    return tuple(Evidence(quote=s.text, start=s.start, end=s.end) for s in chosen)
+class _Moved(NamedTuple):
+    """Segments that raise an estimate above what the rest of the answer would give, and the one that lowers it most."""
+
+    up: tuple[Segment, ...]
+    """In the order of the answer; never empty."""
+    down: Segment | None
 
 
-def _rationale(criterion: str, task: JudgeTask, value: float, band: tuple[float, float]) -> str:
-    """What was counted. It says no more than the numbers do."""
+def _moved(estimate: _Estimate, shares: np.ndarray) -> _Moved:
+    added = per_segment(estimate.task.segments, estimate.reading.offsets, shares)
+    order = np.argsort(-added, kind="stable")
+    best = sorted(int(i) for i in order[:QUOTES] if added[i] > 0) or [int(order[0])]
+    lowest = int(order[-1])
+    segments = estimate.task.segments
+    return _Moved(tuple(segments[i] for i in best), segments[lowest] if added[lowest] < 0 else None)
+
+
+def per_segment(segments: Sequence[Segment], offsets: Sequence[tuple[int, int]], shares: np.ndarray) -> np.ndarray:
+    """What each segment adds beyond an average stretch of its length, shape (number of segments,).
+
+    Args:
+        segments: of the answer, at least one.
+        offsets: start and end of each token read.
+        shares: shape (tokens,), what each adds to the sum.
+    """
+    starts = np.array([s.start for s in segments])
+    owner = np.clip(np.searchsorted(starts, np.array([o[0] for o in offsets]), side="right") - 1, 0, None)
+    found = np.zeros(len(segments))
+    np.add.at(found, owner, shares - shares.mean())
+    return found
+
+
+def _quote(segment: Segment) -> Evidence:
+    return Evidence(quote=segment.text, start=segment.start, end=segment.end)
+
+
+def _rationale(criterion: str, task: JudgeTask, value: float, band: tuple[float, float], moved: _Moved) -> str:
+    """What moved the estimate and what was counted. It says no more than the numbers do."""
     signs = [f"{_WORDS_FOR[name]} {len(LEXICON[name].findall(task.answer))}x" for name in _SIGNS.get(criterion, ())]
-    counted = f" Counted: {', '.join(signs)}." if signs else ""
-    order = ""
+    told = [f"Estimated {value:.1f}, in four of five such answers {band[0]:g} to {band[1]:g}."]
+    told.append(
+        f"Raised most by {_shown(moved.up[0])}{f', lowered most by {_shown(moved.down)}' if moved.down else ''}."
+    )
+    if signs:
+        told.append(f"Counted: {', '.join(signs)}.")
     if criterion == "product_framing" and task.matches.landmarks.model is not None:
-        order = (
-            " A technique is named before any objective."
-            if model_comes_first(task.matches.landmarks)
-            else " The objective comes before the first technique."
+        first = model_comes_first(task.matches.landmarks)
+        told.append(
+            "A technique is named before any objective." if first else "The objective comes before the first technique."
         )
-    return f"Estimated {value:.1f}, in four of five such answers {band[0]:g} to {band[1]:g}.{counted}{order}"
+    return " ".join(told)
 
 
-def _flags(decision: Decision, task: JudgeTask, scores: Scores) -> tuple[RaisedFlag, ...]:
-    """Flags the decision is sure of, and those the wording shows; none on an answer that is estimated to be good."""
-    if _estimated_total(decision, task, scores) > FLAG_TOTAL:
-        return ()
+def _shown(segment: Segment) -> str:
+    text = " ".join(segment.text.split())
+    return f"“{text if len(text) <= SHOWN else text[: SHOWN - 1].rstrip() + '…'}”"
+
+
+def _flags(estimate: _Estimate) -> tuple[RaisedFlag, ...]:
+    """Flags the decision is sure of, as far as code bears them out; on a poor answer also those that wording or order show."""
+    decision, task = estimate.decision, estimate.task
+    worded = flags_by_wording(task.segments)
     raised = {
-        flag: _flag_evidence(decision, task, flag, i)
-        for i, (flag, odds, least) in enumerate(zip(decision.flags, scores.log_odds, decision.thresholds, strict=True))
-        if odds >= least and _borne_out(flag, task)
+        flag
+        for index, flag in enumerate(FLAGS)
+        if estimate.scores.log_odds[index] >= decision.thresholds[index] and _borne_out(flag, task)
     }
-    for flag, span in flags_by_wording(task.segments).items():
-        quote = Evidence(quote=task.answer[span.start : span.end], start=span.start, end=span.end)
-        raised.setdefault(flag, (quote,))
-    if _opens_with_model(decision, task, scores):
-        raised.setdefault("model_first", _flag_evidence(decision, task, "model_first", 0))
-    return tuple(RaisedFlag(id=f.id, evidence=raised[f.id]) for f in task.rubric.red_flags if f.id in raised)
+    if _estimated_total(estimate) <= FLAG_TOTAL:
+        raised |= worded.keys()
+        if _opens_with_model(estimate):
+            raised.add("model_first")
+    return tuple(
+        RaisedFlag(id=f.id, evidence=(_flag_evidence(estimate, f.id, FLAGS.index(f.id), worded.get(f.id)),))
+        for f in task.rubric.red_flags
+        if f.id in raised
+    )
 
 
-def _opens_with_model(decision: Decision, task: JudgeTask, scores: Scores) -> bool:
+def _opens_with_model(estimate: _Estimate) -> bool:
     """A technique in the very first segment, and hardly any framing estimated for the whole."""
+    task = estimate.task
     technique = task.matches.landmarks.model
-    framing = scores.levels[decision.criteria.index("product_framing")]
+    framing = estimate.scores.levels[CRITERIA.index("product_framing")]
     opens = technique is not None and technique.start < task.segments[0].end
     return bool(opens and model_comes_first(task.matches.landmarks) and framing < UNFRAMED)
 
 
-def _estimated_total(decision: Decision, task: JudgeTask, scores: Scores) -> float:
+def _estimated_total(estimate: _Estimate) -> float:
     """Total that the unrounded levels stand for, 0..100."""
     known = [
-        (c.weight, scores.levels[decision.criteria.index(c.id)])
-        for c in task.rubric.criteria
-        if c.id in decision.criteria
+        (c.weight, estimate.scores.levels[CRITERIA.index(c.id)])
+        for c in estimate.task.rubric.criteria
+        if c.id in CRITERIA
     ]
     weight = sum(w for w, _ in known)
     return 100.0 * float(sum(w * level for w, level in known)) / (MAX_LEVEL * weight) if weight else 0.0
 
 
-def _flag_evidence(decision: Decision, task: JudgeTask, flag: str, index: int) -> tuple[Evidence, ...]:
+def _flag_evidence(estimate: _Estimate, flag: str, index: int, worded: Span | None) -> Evidence:
+    """The words that show it by themselves; else where the technique is named; else the segment the network minds most."""
+    task = estimate.task
     technique = task.matches.landmarks.model
+    if worded is not None:
+        return Evidence(quote=task.answer[worded.start : worded.end], start=worded.start, end=worded.end)
     if flag == "model_first" and technique is not None:
-        named = next(s for s in task.segments if s.start <= technique.start < s.end)
-        return (Evidence(quote=named.text, start=named.start, end=named.end),)
-    return _evidence(decision, task, len(decision.criteria) + index, count=1)
+        return _quote(next(s for s in task.segments if s.start <= technique.start < s.end))
+    added = per_segment(task.segments, estimate.reading.offsets, estimate.reading.flag_tokens[:, index])
+    return _quote(task.segments[int(np.argmax(added))])
 
 
 def _borne_out(flag: str, task: JudgeTask) -> bool:
@@ -222,12 +306,9 @@ def _borne_out(flag: str, task: JudgeTask) -> bool:
     return True
 
 
-def _points(decision: Decision, task: JudgeTask, coverage: float) -> tuple[PointVerdict, ...]:
-    if not task.matches.points:
-        return ()
-    probabilities = covered_probability(decision, point_features(task), coverage)
+def _points(task: JudgeTask, scores: Scores) -> tuple[PointVerdict, ...]:
     found = []
-    for match, probability in zip(task.matches.points, probabilities, strict=True):
+    for match, probability in zip(task.matches.points, scores.points, strict=True):
         status: PointStatus = (
             "covered" if probability >= COVERED else "partial" if probability >= PARTIAL else "missing"
         )

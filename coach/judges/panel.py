@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
 
-from coach.errors import CoachError
+from coach.errors import AnswerPending, CoachError
 from coach.fingerprints import digest_of
 from coach.judges.base import Judge
 from coach.judges.combine import Named, combine
@@ -142,10 +142,15 @@ def _told(judgement: Judgement, note: str) -> Judgement:
 
 
 async def _all(work: Iterable[Awaitable[Judgement]]) -> list[Judgement | CoachError]:
-    """All results at once; errors of ours come back as values unless nothing else does. Anything else is raised."""
+    """All results at once; errors of ours come back as values unless nothing else does. Anything else is raised.
+
+    So is an answer that is still to come: nobody is left out because the others were faster.
+    """
     found = await asyncio.gather(*work, return_exceptions=True)
     for result in found:
-        if isinstance(result, BaseException) and not isinstance(result, CoachError):
+        if isinstance(result, BaseException) and (
+            not isinstance(result, CoachError) or isinstance(result, AnswerPending)
+        ):
             raise result
     if not any(isinstance(r, Judgement) for r in found):
         raise next(r for r in found if isinstance(r, CoachError))

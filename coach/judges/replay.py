@@ -52,6 +52,9 @@ class RecordingEndpoint:
         InputError: the file cannot be written; told before anything is asked.
     """
 
+    thinks = False
+    """Whatever is learned while recording: requests must stay what a replay will ask for."""
+
     def __init__(self, endpoint: ChatEndpoint, path: Path, parameters: JudgeParameters | None = None) -> None:
         self._endpoint = endpoint
         self._path = path
@@ -103,6 +106,7 @@ class ReplayEndpoint:
     """
 
     identity = "replay"
+    thinks = False
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -42,6 +42,8 @@ class ParsedReply(NamedTuple):
     problems: dict[str, str]
     points: tuple[PointVerdict, ...]
     red_flags: tuple[RaisedFlag, ...]
+    broken: bool = False
+    """Whether no whole object with criteria came: a reply that was cut off, garbled, or no JSON at all."""
 
 
 def reply_schema(criteria: Sequence[str], points: Sequence[str], flags: Sequence[str]) -> dict[str, object]:
@@ -53,7 +55,7 @@ def reply_schema(criteria: Sequence[str], points: Sequence[str], flags: Sequence
         reasoning={"type": "string"},
         level={"type": ["integer", "null"], "enum": [*range(MAX_LEVEL + 1), None]},
     )
-    parts: dict[str, object] = {"criteria": {"type": "array", "items": criterion}}
+    parts: dict[str, object] = {"criteria": {"type": "array", "items": criterion}} if criteria else {}
     if points:
         status = {"type": "string", "enum": sorted(_POINT_STATUSES)}
         point = _object(id={"type": "string", "enum": list(points)}, status=status)
@@ -85,14 +87,18 @@ def parse_reply(
         flags: ids of red flags.
         answer: an object whose very text stands in the answer was copied from there, and is passed over.
     """
-    found = _reply_object(text, answer) or _cut_object(text, answer)
-    if found is None:
-        return ParsedReply((), (), dict.fromkeys(criteria, "the reply held no JSON object with criteria"), (), ())
+    planted = _planted(answer)
+    objects = _own_objects(text, answer, planted)
+    whole = _whole_reply(objects, criteria, planted)
+    found = whole or _loose_entries(objects)
+    if not found:
+        told = dict.fromkeys(criteria, "the reply held no JSON object with criteria")
+        return ParsedReply((), (), told, (), (), broken=True)
     judged: dict[str, Judged] = {}
     declined: dict[str, Declined] = {}
     problems: dict[str, str] = {}
     for id in criteria:
-        entries = [e for e in _entries(found.get("criteria")) if e.get("id") == id]
+        entries = [e for e in _entries(found.get("criteria")) if e.get("id") == id and e not in planted]
         outcome = _criterion(id, entries)
         if isinstance(outcome, Judged):
             judged[id] = outcome
@@ -106,30 +112,23 @@ def parse_reply(
         problems=problems,
         points=_points(found.get("points"), points),
         red_flags=_flags(found.get("red_flags"), flags),
+        broken=whole is None,
     )
 
 
 def partial_verdicts(text: str, criteria: Sequence[str]) -> tuple[Judged, ...]:
     """Verdicts whose entries are complete in a reply that is still coming in; none where it does not start with JSON."""
-    found = _cut_object(text, "") or {}
-    entries = [e for e in _entries(found.get("criteria")) if e.get("id") in criteria]
-    outcomes = (_criterion(str(e["id"]), [e]) for e in entries)
-    return tuple(o for o in outcomes if isinstance(o, Judged))
-
-
-def _cut_object(text: str, answer: str) -> dict[str, Any] | None:
-    """What is complete of an object that was cut off: an entry that lost its end must not cost those before it."""
     from jiter import from_json
 
     text = _THINKING.sub("", text[:MAX_REPLY_CHARS])
     start = text.find("{")
-    if start < 0 or (answer and _folded(text[start:]) in _folded(answer)):
-        return None
     try:
-        found = from_json(text[start:].encode("utf-8", "replace"), partial_mode=True)
+        found = from_json(text[start:].encode("utf-8", "replace"), partial_mode=True) if start >= 0 else {}
     except ValueError:
-        return None
-    return found if isinstance(found, dict) and "criteria" in found else None
+        return ()
+    entries = [e for e in _entries(found.get("criteria") if isinstance(found, dict) else None) if "id" in e]
+    outcomes = (_criterion(str(e["id"]), [e]) for e in entries if e["id"] in criteria)
+    return tuple(o for o in outcomes if isinstance(o, Judged))
 
 
 def _criterion(id: str, entries: list[dict[str, Any]]) -> Judged | Declined | str:
@@ -179,15 +178,52 @@ def _text(value: object, limit: int) -> str:
     return value.strip()[:limit].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
-def _reply_object(text: str, answer: str) -> dict[str, Any] | None:
-    """The last complete object with criteria that the model wrote itself."""
+def _planted(answer: str) -> list[object]:
+    """JSON that the candidate wrote: a reply that repeats it, in whatever layout, says nothing of its own."""
+    objects = [found for _, found in _objects(answer)]
+    return [
+        *objects,
+        *(e for o in objects for value in o.values() for e in _entries(value)),
+        *(v for o in objects for v in o.values() if isinstance(v, dict)),
+    ]
+
+
+def _own_objects(text: str, answer: str, planted: Sequence[object]) -> list[dict[str, Any]]:
+    """The JSON objects the model wrote itself, in order; what stands in the answer to the letter was copied from there."""
     text = _THINKING.sub("", text[:MAX_REPLY_CHARS])
     told = _folded(answer)
-    best = None
-    for raw, found in _objects(text):
-        if "criteria" in found and not (told and _folded(raw) in told):
-            best = found
-    return best
+    return [found for raw, found in _objects(text) if not (told and _folded(raw) in told) and found not in planted]
+
+
+def _whole_reply(
+    objects: Sequence[dict[str, Any]], criteria: Sequence[str], planted: Sequence[object]
+) -> dict[str, Any] | None:
+    """The last object that has entries on what was asked; else the last that at least has the form of a reply."""
+    shaped = [s for s in (_shaped(o, criteria) for o in objects) if s is not None and s not in planted]
+    fitting = [s for s in shaped if any(e.get("id") in criteria for e in _entries(s["criteria"]))]
+    found = fitting or shaped
+    return found[-1] if found else None
+
+
+def _shaped(found: dict[str, Any], criteria: Sequence[str]) -> dict[str, Any] | None:
+    """An object as a reply. Where no schema holds them to it, models wrap it once, or leave `criteria` out."""
+    if "criteria" in found or (not criteria and found.keys() & {"points", "red_flags"}):
+        return {"criteria": [], **found}
+    for inner in found.values():
+        if isinstance(inner, dict) and "criteria" in inner:
+            return inner
+    bare = {id: found[id] for id in criteria if isinstance(found.get(id), dict) and "level" in found[id]}
+    return {**found, "criteria": bare} if bare else None
+
+
+def _loose_entries(objects: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Entries that are whole by themselves, out of a reply that is not: one that lost its end costs no other."""
+    found = {
+        "criteria": [o for o in objects if "level" in o],
+        "points": [o for o in objects if "status" in o],
+        "red_flags": [o for o in objects if "quotes" in o and "level" not in o],
+    }
+    return {name: entries for name, entries in found.items() if entries}
 
 
 def _objects(text: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -50,3 +51,25 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         return None
     return max(0.0, date.timestamp() - time.time())
+
+
+_PARTS = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s|$)")
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "": 1.0}
+
+
+def rate_limit_wait(headers: Mapping[str, str]) -> float:
+    """Seconds to start nothing, 0 or more: until a window that this response says is used up begins anew.
+
+    Providers count requests and tokens apart: `x-ratelimit-remaining-requests: 0` with `x-ratelimit-reset-requests: 6m0s`.
+    """
+    waits = [
+        _duration(headers.get(f"x-ratelimit-reset-{what}", ""))
+        for what in ("requests", "tokens")
+        if headers.get(f"x-ratelimit-remaining-{what}") == "0"
+    ]
+    return min(max(waits, default=0.0), LONGEST_WAIT)
+
+
+def _duration(text: str) -> float:
+    """Seconds of `1m30s`, `120ms` or `2`; 0 for anything else."""
+    return sum(float(number) * _UNITS[unit] for number, unit in _PARTS.findall(text))

@@ -6,7 +6,18 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from coach.render.highlight import pieces
-from coach.render.plain import POINT_MARKS, headline, inert, judged_by, level_words, opinions, used
+from coach.render.plain import (
+    POINT_MARKS,
+    flag_words,
+    gain_words,
+    headline,
+    inert,
+    judged_by,
+    level_words,
+    opinions,
+    shared_rationale,
+    used,
+)
 from coach.report import FeedbackReport
 
 if TYPE_CHECKING:
@@ -16,18 +27,20 @@ if TYPE_CHECKING:
 def render(report: FeedbackReport, answer: str) -> str:
     """A self-contained page that reads on a phone, on paper, and in dark mode."""
     names = {c.id: c.title or c.id for c in report.criteria} | {f.id: f.title or f.id for f in report.red_flags}
-    return _template().render(
+    return template("report.html.j2").render(
         report=report,
         pieces=pieces(report, answer),
         headline=headline(report),
         judged_by=judged_by(report),
         used=used(report),
         names=names,
+        shared=shared_rationale(report),
     )
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A page's template: escaping is on, and an unknown variable is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -40,6 +53,8 @@ def _template() -> Template:
     environment.filters["inert"] = inert
     environment.filters["inert_lines"] = lambda text: inert(text, keep_lines=True)
     environment.globals["level_words"] = level_words
+    environment.globals["flag_words"] = flag_words
+    environment.globals["gain_words"] = gain_words
     environment.globals["opinions"] = opinions
     environment.globals["point_marks"] = POINT_MARKS
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from coach.render.highlight import pieces
-from coach.render.plain import POINT_MARKS, headline, inert, judged_by, level_words, opinions, used
+from coach.render.plain import (
+    POINT_MARKS,
+    flag_words,
+    gain_words,
+    headline,
+    inert,
+    judged_by,
+    level_words,
+    opinions,
+    shared_rationale,
+    used,
+)
 from coach.report import FeedbackReport
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>&~:@=$^])")
@@ -23,7 +34,8 @@ def render(report: FeedbackReport, answer: str) -> str:
     lines += [" · ".join(filter(None, [escape(judged_by(report)), escape(used(report))])), ""]
     if report.error:
         lines += [f"**Not graded:** {escape(report.error.message)}", "", escape(report.error.hint), ""]
-        return "\n".join(lines)
+        if not report.criteria:
+            return "\n".join(lines)
     lines += [*_criteria(report), *_flags(report), *_answer(report, answer), *_points(report)]
     lines += _list("Strong", report.strengths)
     lines += _list("Next steps, most to be won first", _steps(report), escaped=True)
@@ -33,10 +45,15 @@ def render(report: FeedbackReport, answer: str) -> str:
 
 
 def _criteria(report: FeedbackReport) -> list[str]:
-    rows = ["| | Criterion | Level | Points | Why |", "|---|---|---|---|---|"]
+    shared = shared_rationale(report)
+    rows = [escape(shared), ""] if shared else []
+    rows += ["| | Criterion | Level | Points | Why |", "|---|---|---|---|---|"]
     for number, c in enumerate(report.criteria, start=1):
         points = "–" if c.points is None else f"{c.points:g} of {c.weight:g}"
-        title, why = escape(c.title or c.id), escape(" ".join(filter(None, [c.rationale, opinions(c)])))
+        title, why = (
+            escape(c.title or c.id),
+            escape(" ".join(filter(None, ["" if shared else c.rationale, opinions(c)]))),
+        )
         rows.append(f"| {number} | {title} | {level_words(c.level, c.status)} | {points} | {why} |")
     return [*rows, ""]
 
@@ -44,14 +61,16 @@ def _criteria(report: FeedbackReport) -> list[str]:
 def _flags(report: FeedbackReport) -> list[str]:
     told = []
     for flag in report.red_flags:
-        words = "; ".join(f"“{escape(e.quote)}”" for e in flag.evidence[:3]) or "the answer as a whole"
+        words = "; ".join(f"“{escape(w)}”" for w in flag_words(flag)) or "the answer as a whole"
         told.append(f"**{escape(flag.title or flag.id)}**: {words} (total at most {flag.cap:g})")
     return _list("Red flags", told, escaped=True)
 
 
 def _answer(report: FeedbackReport, answer: str) -> list[str]:
+    titles = {f.id: f.title or f.id for f in report.red_flags}
     marked = "".join(
-        _marked(piece.text, bool(piece.criteria or piece.flags), piece.ends) for piece in pieces(report, answer)
+        _marked(piece.text, bool(piece.criteria or piece.flags), [titles.get(e, e) for e in piece.ends])
+        for piece in pieces(report, answer)
     )
     return [
         "## Your answer, with the words that counted",
@@ -61,7 +80,7 @@ def _answer(report: FeedbackReport, answer: str) -> list[str]:
     ]
 
 
-def _marked(text: str, marked: bool, ends: tuple[str, ...]) -> str:
+def _marked(text: str, marked: bool, ends: Sequence[str]) -> str:
     """Bold where marked. Emphasis must not touch white space or cross lines, or Markdown shows the stars."""
     lines = []
     for line in text.split("\n"):
@@ -86,7 +105,8 @@ def _points(report: FeedbackReport) -> list[str]:
 def _steps(report: FeedbackReport) -> list[str]:
     names = {c.id: c.title or c.id for c in report.criteria} | {f.id: f.title or f.id for f in report.red_flags}
     return [
-        f"**+{s.gain:g}** {escape(names.get(s.criterion, s.criterion))}: {escape(s.advice)}" for s in report.next_steps
+        f"**{gain_words(s)}** {escape(names.get(s.criterion, s.criterion))}: {escape(s.advice)}"
+        for s in report.next_steps
     ]
 
 

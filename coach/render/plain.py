@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 
-from coach.report import CriterionReport, FeedbackReport
+from coach.report import CriterionReport, FeedbackReport, FlagReport, NextStep
 
 OVERALL_WORDS = {1: "strong no", 2: "no", 3: "borderline", 4: "yes", 5: "strong yes"}
 POINT_MARKS = {"covered": "✓", "partial": "~", "missing": "·", "contradicted": "✗"}
+FLAG_QUOTE = 200
+"""Characters of a quote in the list of red flags."""
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d")
 """Zero-width (non-)joiners shape emoji and several scripts; alone among format characters they stay."""
@@ -49,7 +51,7 @@ def judged_by(report: FeedbackReport) -> str:
     if judge.kind == "screen":
         return "decided by a check in code; no judge was asked"
     if judge.kind == "offline":
-        return f"judged offline by {judge.name}: rules and features, no LLM"
+        return f"judged offline by {judge.name}: a small model, no LLM"
     recorded = " (a recorded reply)" if judge.kind == "replay" else ""
     return f"judged by {inert(judge.model or judge.name)}{recorded}"
 
@@ -73,3 +75,19 @@ def opinions(criterion: CriterionReport) -> str:
     """What each of several judges said; empty where one judged."""
     said = [f"{inert(o.judge)} {'open' if o.level is None else o.level}" for o in criterion.opinions]
     return f"Judges: {', '.join(said)}." if said else ""
+
+
+def flag_words(flag: FlagReport) -> list[str]:
+    """The words that raised a flag, long ones cut: the answer stands in full below."""
+    return [e.quote if len(e.quote) <= FLAG_QUOTE else f"{e.quote[:FLAG_QUOTE].rstrip()}…" for e in flag.evidence[:3]]
+
+
+def gain_words(step: NextStep) -> str:
+    """`+9.5`, or `!` for a step that wins nothing by itself but lifts a cap."""
+    return f"+{step.gain:g}" if step.gain else "!"
+
+
+def shared_rationale(report: FeedbackReport) -> str:
+    """What a check in code says of all criteria alike; empty where each has words of its own."""
+    said = {c.rationale for c in report.criteria}
+    return said.pop() if report.judge.kind == "screen" and len(said) == 1 else ""

@@ -7,7 +7,18 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from coach.render.highlight import pieces
-from coach.render.plain import POINT_MARKS, headline, inert, judged_by, level_words, opinions, used
+from coach.render.plain import (
+    POINT_MARKS,
+    flag_words,
+    gain_words,
+    headline,
+    inert,
+    judged_by,
+    level_words,
+    opinions,
+    shared_rationale,
+    used,
+)
 from coach.report import CriterionReport, FeedbackReport, FlagReport
 
 if TYPE_CHECKING:
@@ -43,9 +54,15 @@ def render(report: FeedbackReport, answer: str, *, width: int = WIDTH, color: bo
     _head(console, report)
     if report.error:
         _section(console, "Not graded", [report.error.message, report.error.hint])
-        return _trimmed(out)
+        if not report.criteria:
+            return _trimmed(out)
+        console.print()
+    shared = shared_rationale(report)
+    if shared:
+        console.print(_text(shared))
+        console.print()
     for number, criterion in enumerate(report.criteria, start=1):
-        _criterion(console, number, criterion)
+        _criterion(console, number, criterion, told="" if shared else criterion.rationale)
     if report.red_flags:
         _title(console, "Red flags")
         for flag in report.red_flags:
@@ -116,7 +133,7 @@ def _bar(share: float, cells: int = BAR_CELLS) -> str:
     return "█" * full + "░" * (cells - full)
 
 
-def _criterion(console: Console, number: int, criterion: CriterionReport) -> None:
+def _criterion(console: Console, number: int, criterion: CriterionReport, *, told: str) -> None:
     style = CRITERION_STYLES[(number - 1) % len(CRITERION_STYLES)]
     line = _text(f"{number} {criterion.title or criterion.id:<26}", style)
     if criterion.level is None:
@@ -125,13 +142,13 @@ def _criterion(console: Console, number: int, criterion: CriterionReport) -> Non
         won = f"{criterion.points:g} of {criterion.weight:g} points"
         line += _text(f"{_bar(criterion.level / 4)}  {level_words(criterion.level, criterion.status)}, {won}")
     console.print(line)
-    told = " ".join(filter(None, [criterion.rationale, opinions(criterion)]))
-    if told:
-        console.print(_indented(_text(told, "dim")))
+    words = " ".join(filter(None, [told, opinions(criterion)]))
+    if words:
+        console.print(_indented(_text(words, "dim")))
 
 
 def _flag(console: Console, flag: FlagReport) -> None:
-    words = "; ".join(f"“{e.quote}”" for e in flag.evidence[:3]) or "the answer as a whole"
+    words = "; ".join(f"“{w}”" for w in flag_words(flag)) or "the answer as a whole"
     line = _text(f"{flag.title or flag.id}: ", FLAG_STYLE)
     line += _text(f"{words} (total at most {flag.cap:g})")
     _hanging(console, "!", line, style=FLAG_STYLE)
@@ -140,6 +157,7 @@ def _flag(console: Console, flag: FlagReport) -> None:
 def _marked(report: FeedbackReport, answer: str, color: bool) -> Text:
     from rich.text import Text
 
+    titles = {f.id: f.title or f.id for f in report.red_flags}
     text = Text()
     open_mark = False
     for piece in pieces(report, answer):
@@ -150,7 +168,7 @@ def _marked(report: FeedbackReport, answer: str, color: bool) -> Text:
         text.append(inert(piece.text, keep_lines=True), f"{style} underline" if style else "")
         open_mark = marked
         if piece.ends:
-            text.append(f"{'' if color else '»'}[{','.join(piece.ends)}]", "dim")
+            text.append(inert(f"{'' if color else '»'}[{', '.join(titles.get(e, e) for e in piece.ends)}]"), "dim")
             open_mark = False
     return text
 
@@ -171,4 +189,4 @@ def _next_steps(console: Console, report: FeedbackReport) -> None:
     names = {c.id: c.title or c.id for c in report.criteria} | {f.id: f.title or f.id for f in report.red_flags}
     for step in report.next_steps:
         line = _text(f"{names.get(step.criterion, step.criterion)}. ", "bold") + _text(step.advice)
-        _hanging(console, f"+{step.gain:g}" if step.gain else "!", line, cells=6, style="bold green")
+        _hanging(console, gain_words(step), line, cells=6, style="bold green")

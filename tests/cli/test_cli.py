@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -42,7 +43,8 @@ def test_the_version_is_that_of_the_package_and_the_changelog(capsys: pytest.Cap
     code, out, _ = run(capsys, "--version")
     assert (code, out) == (0, f"coach {__version__}\n")
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert next(line for line in changelog.splitlines() if line.startswith("## [")).startswith(f"## [{__version__}]")
+    released = [line for line in changelog.splitlines() if line.startswith("## [") and "Unreleased" not in line]
+    assert released[0].startswith(f"## [{__version__}]")
 
 
 def test_a_critique_is_printed_and_auto_says_that_it_is_offline(capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,6 +126,7 @@ BAD = [
     (["critique", "-q", "q01", "--judge", "replay", str(EXAMPLE)], "recorded replies"),
     (["critique", "-q", "q01", "--out", "no/such/folder/r.md", str(EXAMPLE)], "cannot be written"),
     (["critique", "-q", "q01", "--base-url", "http://127.0.0.1:9/v1", str(EXAMPLE)], "no model is named"),
+    (["critique", "-q", "q01", "--base-url", "localhost:8080/v1", "--model", "m", str(EXAMPLE)], "starts with http://"),
     (["critique", "--format", "pdf", "-q", "q01", str(EXAMPLE)], "pdf"),
     (["batch", "answers.docx", "-o", "out.jsonl"], "not read as input"),
     (["batch", "gone.jsonl", "-o", "out.jsonl"], "cannot be read"),
@@ -241,67 +244,16 @@ def test_a_dead_endpoint_ends_with_three(capsys: pytest.CaptureFixture[str], mon
 
 def test_a_refusal_gives_no_total_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     with scripted([said(None, refusal="No.")]) as server:
-        _, out, _ = run(
+        code, out, _ = run(
             capsys, "critique", str(EXAMPLE), "-q", "q01", "--base-url", server.base_url, "--model", "m", "-f", "json"
         )
     report = json.loads(out)
     assert (report["total"], {c["status"] for c in report["criteria"]}) == (None, {"refused"})
+    assert (code, report["status"]) == (3, "failed")
 
 
 def rows(*entries: object) -> str:
     return "".join(json.dumps(e) + "\n" if not isinstance(e, str) else e + "\n" for e in entries)
-
-
-def test_batch_grades_rows_in_order_and_carries_columns_over(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    answer = EXAMPLE.read_text(encoding="utf-8")
-    (tmp_path / "in.jsonl").write_text(
-        rows(
-            {"question_id": "q01", "answer": answer, "cohort": "spring", "id": "a"},
-            {"question": "Why?", "reference": "Because of this. And that.", "answer": answer},
-        ),
-        encoding="utf-8",
-    )
-    code, _, err = run(
-        capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "--judge", "offline"
-    )
-    reports = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert code == 0
-    assert [(r["id"], r["status"], r.get("cohort")) for r in reports] == [("a", "ok", "spring"), ("2", "ok", None)]
-    assert "2 rows, 2 judged, 0 without a total, 0 failed" in err
-
-
-def test_batch_tells_bad_rows_by_line_and_ends_with_four(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    good = {"question_id": "q01", "answer": EXAMPLE.read_text(encoding="utf-8")}
-    bad = rows(good, "not json", "", "[1]", {"question_id": "zz", "answer": "x"}, {"question_id": "q01"}).encode()
-    (tmp_path / "in.jsonl").write_bytes(bad + b'{"answer": "caf\xe9"}\n')
-    code, _, err = run(
-        capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "--judge", "offline"
-    )
-    reports = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert code == 4
-    assert [(r["id"], r["status"]) for r in reports] == [
-        ("1", "ok"), ("2", "failed"), ("4", "failed"), ("5", "failed"), ("6", "failed"), ("7", "failed"),
-    ]  # fmt: skip
-    assert "line 2: not JSON" in reports[1]["error"]["message"]
-    assert "5 failed" in err
-
-
-def test_batch_runs_the_llm_judge_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    good = {"question_id": "q01", "answer": EXAMPLE.read_text(encoding="utf-8")}
-    (tmp_path / "in.jsonl").write_text(rows(*[good] * 5), encoding="utf-8")
-    with scripted([said(llm_reply())]) as server:
-        code, _, _ = run(
-            capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "--base-url", server.base_url,
-            "--model", "m", "--no-cache",
-        )  # fmt: skip
-    assert (code, len(server.requests)) == (0, 5)
-
-
-def test_batch_never_overwrites_its_input(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / "in.jsonl").write_text("{}\n", encoding="utf-8")
-    assert run(capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "in.jsonl"))[0] == 2
 
 
 def test_questions_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -340,6 +292,17 @@ def test_doctor_ends_with_three_for_a_dead_endpoint(capsys: pytest.CaptureFixtur
     assert "FAIL  endpoint" in out
 
 
+def test_doctor_lists_what_an_endpoint_offers_where_no_model_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with scripted([said("{}")]) as server:
+        code, out, _ = run(capsys, "doctor", "--base-url", server.base_url)
+    assert code == 3
+    assert "It offers: scripted-1" in out
+
+
+def test_doctor_does_not_send_its_reader_to_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "coach doctor" not in run(capsys, "doctor", "--base-url", "http://127.0.0.1:9/v1", "--model", "m")[1]
+
+
 def test_doctor_ends_with_two_for_a_cache_it_cannot_write(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -350,53 +313,88 @@ def test_doctor_ends_with_two_for_a_cache_it_cannot_write(
     assert "FAIL  cache folder" in out
 
 
-def test_batch_stops_at_the_cost_cap_with_five(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    answer = EXAMPLE.read_text(encoding="utf-8")
-    (tmp_path / "in.jsonl").write_text(rows(*[{"question_id": "q01", "answer": answer}] * 4), encoding="utf-8")
-    with scripted([said(llm_reply(), prompt_tokens=2000, completion_tokens=900)]) as server:
-        code, _, err = run(
-            capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "--base-url", server.base_url,
-            "--model", "gpt-5-mini", "--max-cost", "0.008", "--concurrency", "1", "--no-cache",
-        )  # fmt: skip
-    reports = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert code == 5
-    assert [r["status"] for r in reports] == ["ok", "ok", "failed", "failed"]
-    assert len(server.requests) == 2
-    assert "cost cap" in err
-
-
+IDS = ["product_framing", "tradeoffs", "long_term_metrics", "systems_thinking", "expert_coverage", "communication"]
+OPEN: list[dict[str, object]] = [{"id": i, "quotes": [], "reasoning": "No fair basis.", "level": None} for i in IDS]
+NONE_OPEN = json.dumps({"criteria": OPEN, "points": [], "red_flags": []})
+TWO = json.dumps({"criteria": json.loads(llm_reply())["criteria"][:2], "points": [], "red_flags": []})
+DEAR: dict[str, Any] = {"completion_tokens": 1_000_000}
 STATUSES = [
-    (said(None, refusal="No."), "refused", 0, "ok"),
-    (said('{"criteria": [', finish="length"), "truncated", 0, "ok"),
-    (said("I would rather not say."), "invalid", 0, "ok"),
-    (refused(503, "busy"), None, 3, "failed"),
+    # first reply, every later one, status of what is open, exit codes of critique and batch, batch row
+    (said(llm_reply()), None, "ok", 0, 0, "ok"),
+    (said(NONE_OPEN), None, "abstained", 0, 0, "ok"),
+    (said(None, refusal="No."), None, "refused", 3, 4, "failed"),
+    (said('{"criteria": [', finish="length"), None, "truncated", 3, 4, "failed"),
+    (said("I would rather not say."), None, "invalid", 3, 4, "failed"),
+    (said(TWO), refused(503, "busy"), "unreachable", 3, 4, "failed"),
+    (said(TWO), refused(401, "key expired"), "refused", 3, 4, "failed"),
+    (said(TWO, **DEAR), said(llm_reply()), "over_budget", 5, 5, "failed"),
 ]
 
 
-@pytest.mark.parametrize(("reply", "status", "exit_code", "row"), STATUSES)
+@pytest.mark.parametrize(("first", "later", "status", "critique", "batch", "row"), STATUSES)
 def test_every_status_reaches_report_exit_code_and_batch_row(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    reply: Reply,
-    status: str | None,
-    exit_code: int,
+    first: Reply,
+    later: Reply | None,
+    status: str,
+    critique: int,
+    batch: int,
     row: str,
 ) -> None:
     monkeypatch.setenv("COACH_TRIES", "1")
     (tmp_path / "in.jsonl").write_text(
         rows({"question_id": "q01", "answer": EXAMPLE.read_text(encoding="utf-8")}), encoding="utf-8"
     )
+
+    def script(request: dict[str, Any]) -> Reply:
+        return later if later and "Judge again" in request["messages"][-1]["content"] else first
+
+    with scripted(script) as server:
+        where = ("--base-url", server.base_url, "--model", "gpt-5-mini", "--max-cost", "1", "--no-cache")
+        code, out, err = run(capsys, "critique", str(EXAMPLE), "-q", "q01", "-f", "json", *where)
+        ran = run(capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), *where)
+    report, graded = json.loads(out), json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))
+    assert (code, ran[0]) == (critique, batch)
+    for told in (report, graded):
+        assert (told["status"], told["total"] is None) == (row, status != "ok")
+        assert {c["status"] for c in told["criteria"]} - {"ok"} == {status} - {"ok"}
+        assert (told["error"] is not None) == (row == "failed")
+    assert ("Error: no total" in err) == (row == "failed")
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"), [(refused(503, "busy"), "JudgeUnavailable"), (refused(401, "no"), "JudgeRefused")]
+)
+def test_a_judge_that_says_nothing_fails_the_run_and_the_row(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: Reply, kind: str
+) -> None:
+    monkeypatch.setenv("COACH_TRIES", "1")
+    answer = EXAMPLE.read_text(encoding="utf-8")
+    (tmp_path / "in.jsonl").write_text(rows({"question_id": "q01", "answer": answer}), encoding="utf-8")
     with scripted([reply]) as server:
         where = ("--base-url", server.base_url, "--model", "m")
-        code, out, _ = run(capsys, "critique", str(EXAMPLE), "-q", "q01", "-f", "json", *where)
-        run(capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), *where)
-    assert code == exit_code
-    if status:
-        report = json.loads(out)
-        assert report["total"] is None
-        assert {c["status"] for c in report["criteria"]} == {status}
-    assert json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))["status"] == row
+        assert run(capsys, "critique", str(EXAMPLE), "-q", "q01", "-f", "json", *where)[:2] == (3, "")
+        assert run(capsys, "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), *where)[0] == 4
+    graded = json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))
+    assert (graded["status"], graded["error"]["kind"], graded["total"]) == ("failed", kind, None)
+
+
+@pytest.mark.parametrize("format", ["terminal", "md", "html"])
+def test_a_report_that_failed_shows_what_was_judged_all_the_same(
+    capsys: pytest.CaptureFixture[str], format: str
+) -> None:
+    def script(request: dict[str, Any]) -> Reply:
+        return said("no") if "Judge again" in request["messages"][-1]["content"] else said(TWO)
+
+    with scripted(script) as server:
+        where = ("--base-url", server.base_url, "--model", "m", "-f", format)
+        code, out, _ = run(capsys, "critique", str(EXAMPLE), "-q", "q01", *where)
+    assert code == 3
+    assert "not graded" in out
+    assert "level 2 of 4" in out
+    assert "invalid" in out
 
 
 def test_ctrl_c_ends_within_a_second(tmp_path: Path) -> None:
@@ -429,26 +427,28 @@ def test_the_cache_of_verdicts_is_shown_and_cleared(
     assert run(capsys, "cache", "clear")[1].startswith("Deleted")
 
 
-def test_ctrl_c_keeps_what_a_batch_has_graded(tmp_path: Path) -> None:
-    answer = EXAMPLE.read_text(encoding="utf-8")
-    (tmp_path / "in.jsonl").write_text(rows(*[{"question_id": "q01", "answer": answer}] * 9), encoding="utf-8")
-    replies = [said(llm_reply()), said(llm_reply()), said(llm_reply())._replace(delay=20.0)]
-    with scripted(replies) as server:
-        command = [
-            sys.executable, "-m", "coach", "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"),
-            "--base-url", server.base_url, "--model", "m", "--no-cache", "--concurrency", "1",
-        ]  # fmt: skip
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-        while len(server.requests) < 3:
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=10)
-    assert process.returncode == 130
-    assert b"out.jsonl.part" in err
-    assert not (tmp_path / "out.jsonl").exists()
-    kept = (tmp_path / "out.jsonl.part").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line)["status"] for line in kept] == ["ok", "ok"]
+def test_show_prompt_shows_every_call_with_schema_and_parameters(capsys: pytest.CaptureFixture[str]) -> None:
+    ask = ("critique", str(EXAMPLE), "-q", "q01", "--show-prompt")
+    _, out, _ = run(capsys, *ask, "--criteria-per-call", "4", "--samples", "2")
+    assert out.count("--- system ---") == 4
+    assert "In this reply judge only: expert_coverage, communication." in out
+    assert '"temperature": 0.7, "seed": 8' in out
+    assert '"additionalProperties": false' in out
+
+
+def test_show_prompt_is_what_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    with scripted([said(llm_reply())]) as server:
+        run(capsys, "critique", str(EXAMPLE), "-q", "q01", "--base-url", server.base_url, "--model", "m", "--no-cache")
+    _, out, _ = run(capsys, "critique", str(EXAMPLE), "-q", "q01", "--show-prompt")
+    for message in server.requests[0]["messages"]:
+        assert f"--- {message['role']} ---\n{message['content']}".replace("\u200b", "⟨U+200B⟩") in out
+    assert json.dumps(server.requests[0]["response_format"]["json_schema"]["schema"], indent=1) in out
+
+
+def test_show_prompt_says_when_nothing_would_be_sent(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("Saves.", encoding="utf-8")
+    _, out, _ = run(capsys, "critique", str(tmp_path / "a.md"), "-q", "q01", "--show-prompt")
+    assert out.startswith("Nothing would be sent")
 
 
 def test_show_prompt_shows_the_labelled_answers_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -268,6 +268,26 @@ def test_an_empty_reply_goes_down_the_ladder() -> None:
     assert run([said(""), said("{}")])[0].rung == "json_object"
 
 
+def test_one_empty_reply_does_not_change_how_a_sound_endpoint_is_asked() -> None:
+    reply, server = run([said("{}"), said(""), said("{}")], times=3)
+    assert (reply.rung, len(server.requests)) == ("json_schema", 4)
+
+
+def test_an_endpoint_that_says_nothing_for_a_while_is_asked_anew_as_before(tmp_path: Path) -> None:
+    with scripted([said(""), said(""), said(""), said("{}")]) as server:
+        endpoint = Endpoint(model="m", base_url=server.base_url, cache_dir=tmp_path, tries=1)
+
+        async def work() -> ChatReply:
+            with contextlib.suppress(JudgeReplyInvalid):
+                await endpoint.complete(REQUEST)
+            try:
+                return await endpoint.complete(REQUEST)
+            finally:
+                await endpoint.aclose()
+
+        assert asyncio.run(work()).rung == "json_schema"
+
+
 def test_nothing_but_empty_replies_is_an_invalid_reply() -> None:
     fail([said("")], JudgeReplyInvalid)
 
@@ -373,30 +393,65 @@ def test_a_stream_that_breaks_off_is_tried_again() -> None:
     assert (reply.text, len(server.requests)) == ("{}", 2)
 
 
+@pytest.mark.parametrize(
+    "junk",
+    [b"data: {bad", b"data: [1]", b"data: \xff\xfe", b'data: {"choices":"x"}', b'data: {"choices":[{"delta":null}]}',
+     b'data: {"choices":[],"usage":"x"}', b": ping", b"event: odd"],
+)  # fmt: skip
+def test_junk_in_a_stream_is_passed_over(junk: bytes) -> None:
+    whole = events(chunk('{"a": 1}'), chunk(finish="stop"))
+    reply, _ = run([whole._replace(body=junk + b"\n\n" + whole.body)], on_text=lambda text: None)
+    assert reply.text == '{"a": 1}'
+
+
+def test_a_stream_whose_connection_is_cut_is_tried_again() -> None:
+    whole = events(chunk('{"a": 1}'), chunk(finish="stop"))
+    _, server = run([whole._replace(cut=200), whole], on_text=lambda text: None)
+    assert len(server.requests) == 2
+
+
+def test_an_error_within_a_stream_is_told() -> None:
+    with pytest.raises(JudgeReplyInvalid, match="overloaded"):
+        run([events({"error": {"message": "overloaded"}})], on_text=lambda text: None)
+
+
+def test_a_server_that_does_not_stream_is_read_all_the_same() -> None:
+    heard: list[str] = []
+    assert run([said('{"a": 1}')], on_text=heard.append)[0].text == '{"a": 1}'
+
+
 def test_a_server_that_knows_no_stream_options_is_asked_without() -> None:
     whole = events(chunk("{}"), chunk(finish="stop"))
     _, server = run([refused(400, "unknown field stream_options"), whole], on_text=lambda text: None)
     assert "stream_options" not in server.requests[1]
 
 
-def test_any_bytes_give_a_reply_or_one_of_our_errors() -> None:
+EVENTS = st.sampled_from([b"data: ", b"data: [DONE]", b'data: {"choices":[{"delta":{"content":"{"}}]}', b"\n\n", b"\r"])
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_any_bytes_give_a_reply_or_one_of_our_errors(streamed: bool) -> None:
     body = b""
 
     def script(request: dict[str, object]) -> Reply:
-        return Reply(body=body)
+        return Reply(body=body, headers={"x-stream": "1"} if streamed else {})
 
     with scripted(script) as server:
         endpoint = Endpoint(model="m", base_url=server.base_url, tries=1)
 
         @settings(max_examples=60, deadline=None)
-        @given(st.binary(max_size=80) | st.text(max_size=60).map(lambda t: json.dumps(said(t).body).encode()))
+        @given(
+            st.binary(max_size=80)
+            | st.text(max_size=60).map(lambda t: json.dumps(said(t).body).encode())
+            | st.lists(EVENTS | st.binary(max_size=9), max_size=12).map(b"".join)
+        )
         def probe(content: bytes) -> None:
             nonlocal body
             body = content
 
             async def once() -> None:
                 with contextlib.suppress(CoachError):
-                    reply = await endpoint.complete(REQUEST)
+                    reply = await endpoint.complete(REQUEST, on_text=(lambda text: None) if streamed else None)
                     assert isinstance(reply.text, str)
                 await endpoint.aclose()
 
@@ -407,3 +462,43 @@ def test_any_bytes_give_a_reply_or_one_of_our_errors() -> None:
 
 def test_reasoning_tokens_are_counted() -> None:
     assert run([said("{}", completion_tokens_details={"reasoning_tokens": 15})])[0].usage.reasoning_tokens == 15
+
+
+O1 = [
+    refused(400, "Unsupported parameter: 'max_tokens' is not supported, use 'max_completion_tokens' instead."),
+    refused(400, "Unsupported value: 'temperature' does not support 0 with this model.", param="temperature"),
+    said("", finish="length", completion_tokens_details={"reasoning_tokens": 50}),
+    said("{}", completion_tokens_details={"reasoning_tokens": 90}),
+]
+
+
+def test_a_reasoning_model_is_asked_in_its_own_terms_and_known_to_think(tmp_path: Path) -> None:
+    with scripted(list(O1)) as server:
+
+        async def once() -> tuple[bool, ChatReply]:
+            endpoint = Endpoint(model="o1", base_url=server.base_url, cache_dir=tmp_path)
+            known = endpoint.thinks
+            reply = await endpoint.complete(REQUEST)
+            await endpoint.aclose()
+            return known, reply
+
+        assert [asyncio.run(once())[0] for _ in range(3)] == [False, True, True]
+    last = server.requests[-1]
+    assert (len(server.requests), "temperature" in last, last["max_completion_tokens"]) == (5, False, 50)
+
+
+THOUGHTS = [
+    {"content": "{}", "reasoning_content": "Hm."},
+    {"content": "{}", "reasoning": "Hm."},
+    {"content": "<think>Hm.</think>{}"},
+]
+
+
+@pytest.mark.parametrize("message", THOUGHTS)
+def test_thinking_is_seen_under_the_names_servers_give_it(message: dict[str, str]) -> None:
+    assert run([Reply(body={"choices": [{"message": message, "finish_reason": "stop"}]})])[0].thought
+
+
+def test_thinking_is_seen_in_a_stream() -> None:
+    thinking = {"choices": [{"index": 0, "delta": {"reasoning_content": "Hm."}, "finish_reason": None}]}
+    assert run([events(thinking, chunk("{}"), chunk(finish="stop"))], on_text=lambda text: None)[0].thought

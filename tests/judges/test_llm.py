@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from builders import flag, rubric
+from hypothesis import given
+from hypothesis import strategies as st
 
-from coach.errors import CoachError, JudgeRefused, JudgeUnavailable
+from coach.errors import CoachError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
 from coach.judges.chat import ChatReply, ChatRequest, Finish
 from coach.judges.llm import MORE_ROOM, LLMJudge
 from coach.models import Abstained, Judged, Judgement, JudgeTask, Landmarks, Matches, Question, Span, Usage
@@ -29,6 +31,7 @@ class ScriptedEndpoint:
 
     model = "scripted-1"
     identity = "scripted"
+    thinks = False
 
     def __init__(self, *script: str | tuple[str, Finish] | CoachError) -> None:
         self._script = list(script)
@@ -49,6 +52,10 @@ class ScriptedEndpoint:
 
 def reply(*entries: Any, **more: Any) -> str:
     return json.dumps({"criteria": list(entries), **more})
+
+
+def levels(judgement: Judgement) -> list[int | None]:
+    return [v.level if isinstance(v, Judged) else None for v in judgement.verdicts]
 
 
 def judge(*script: Any, landmarks: Landmarks | None = None, **options: Any) -> tuple[Judgement, ScriptedEndpoint]:
@@ -103,6 +110,10 @@ def test_a_cut_reply_is_asked_again_with_more_room() -> None:
     assert [r.max_tokens for r in endpoint.requests] == [100, 100 * MORE_ROOM]
 
 
+def test_a_cut_reply_is_asked_again_with_more_room_once_and_no_more() -> None:
+    assert len(judge(('{"criteria": [', "length"), repair_calls=5)[1].requests) == 2
+
+
 def test_what_stays_cut_is_left_open_as_truncated() -> None:
     judgement, _ = judge(('{"criteria": [', "length"))
     assert {v.status for v in judgement.verdicts if isinstance(v, Abstained)} == {"truncated"}
@@ -142,6 +153,83 @@ def test_an_invented_quote_is_asked_again_and_mended() -> None:
 def test_a_quote_that_stays_invented_is_told() -> None:
     judgement, _ = judge(reply({**BIAS, "quotes": ["words nobody wrote here"]}, VARIANCE))
     assert "bias: none of its quotes" in judgement.warnings[0]
+
+
+def test_a_model_that_thinks_gets_room_for_it_at_once() -> None:
+    endpoint = ScriptedEndpoint(reply(BIAS, VARIANCE))
+    endpoint.thinks = True
+    asyncio.run(LLMJudge(endpoint, max_tokens=100).judge(task()))
+    assert endpoint.requests[0].max_tokens == 100 * MORE_ROOM
+
+
+def test_a_doubt_is_told_once_and_then_the_policy_decides() -> None:
+    _, endpoint = judge(reply({**BIAS, "quotes": ["words nobody wrote here"]}, VARIANCE), repair_calls=5)
+    assert len(endpoint.requests) == 2
+
+
+BROKEN = ("no JSON", '{"criteria": [{"id": "bi', '{"grade": "B"}', "", JudgeReplyInvalid("empty"))
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_reply_uses_up_no_repair_call(broken: str | CoachError) -> None:
+    judgement, endpoint = judge(*[broken] * 4, reply(BIAS), reply(VARIANCE), repair_calls=2)
+    assert (levels(judgement), len(endpoint.requests)) == ([3, 2], 6)
+
+
+def test_an_endpoint_that_breaks_every_reply_soon_gets_the_repair_calls_only() -> None:
+    endpoint = ScriptedEndpoint("no JSON")
+    whole = LLMJudge(endpoint, repair_calls=2)
+    calls: list[int] = []
+    for _ in range(3):
+        asyncio.run(whole.judge(task()))
+        calls.append(len(endpoint.requests) - sum(calls))
+    assert calls == [7, 3, 3]
+
+
+def test_flags_lost_with_the_end_of_a_reply_are_asked_for_again() -> None:
+    flags = [{"id": "hype", "quotes": ["A tower model"]}]
+    whole = reply(BIAS, VARIANCE, red_flags=flags)
+    judgement, endpoint = judge(whole[: whole.index("hype")], json.dumps({"red_flags": flags}))
+    assert [f.id for f in judgement.red_flags] == ["hype"]
+    assert "criteria" not in endpoint.requests[1].schema["properties"]  # type: ignore[operator]
+
+
+def test_flags_are_read_from_the_reply_after_a_broken_one() -> None:
+    judgement, _ = judge("no JSON", reply(BIAS, VARIANCE, red_flags=[{"id": "hype", "quotes": ["A tower model"]}]))
+    assert [f.id for f in judgement.red_flags] == ["hype"]
+
+
+def test_flags_that_never_came_whole_are_told() -> None:
+    judgement, _ = judge(reply(BIAS, VARIANCE)[:-1], "no JSON")
+    assert any("list of red flags" in w for w in judgement.warnings)
+
+
+def test_a_flag_without_words_of_the_answer_is_asked_for_again_once() -> None:
+    invented = reply(BIAS, VARIANCE, red_flags=[{"id": "hype", "quotes": ["never said in it"]}])
+    judgement, endpoint = judge(invented, json.dumps({"red_flags": [{"id": "hype", "quotes": ["A tower model"]}]}))
+    assert judgement.red_flags[0].evidence[0].quote == "A tower model"
+    assert len(judge(invented, json.dumps({"red_flags": []}))[1].requests) == 2
+    assert "hype: none of its quotes" in endpoint.requests[1].messages[1].content
+
+
+@given(
+    st.lists(
+        st.text(max_size=60)
+        | st.sampled_from([reply(BIAS, VARIANCE), reply(BIAS)]).flatmap(
+            lambda whole: st.tuples(st.integers(0, len(whole)), st.text(max_size=4), st.integers(0, 6)).map(
+                lambda cut: whole[: cut[0]] + cut[1] + whole[cut[0] + cut[2] :]
+            )
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_any_replies_give_one_verdict_a_criterion_at_a_bounded_cost(replies: list[str]) -> None:
+    judgement, endpoint = judge(*replies)
+    assert [v.criterion_id for v in judgement.verdicts] == ["bias", "variance"]
+    assert len(endpoint.requests) <= 7
+    for verdict in judgement.verdicts:
+        assert isinstance(verdict, Abstained) or any(str(verdict.level) in text for text in replies)
 
 
 def test_a_rationale_that_contradicts_its_level_is_asked_again() -> None:

@@ -9,10 +9,13 @@ import pytest
 
 from coach import Coach
 from coach.errors import CoachError
-from coach.judges.decision import DATA, contributions, covered_probability, decide, load_decision
-from coach.judges.features import POINT_FEATURES, answer_features, feature_names, point_features
-from coach.judges.offline import OfflineJudge
+from coach.judges.cross_encoder import FLAGS, GRAPH, TARGETS, Reading
+from coach.judges.decision import CRITERIA, DATA, WEIGHTS, decide, level_shares, load_decision
+from coach.judges.features import SIGNS, answer_features, feature_names, flag_signs
+from coach.judges.offline import OfflineJudge, per_segment
 from coach.models import Abstained, Finding, Judged, JudgeTask
+from coach.segment import segment
+from coach.weights import DIMENSION
 
 GOOD = (
     "What is the feed for? People come to find ideas for their home, so I'd be judged by saves and by who comes back in a "
@@ -103,39 +106,91 @@ def test_features_are_finite_for_odd_answers(coach: Coach) -> None:
     ).all()
 
 
-def test_points_have_one_row_each(coach: Coach) -> None:
-    assert point_features(task(coach, GOOD)).shape == (7, len(POINT_FEATURES))
+def test_signs_have_the_same_length_for_every_answer(coach: Coach) -> None:
+    assert flag_signs(task(coach, BAD)).shape == (len(SIGNS),)
 
 
-def test_contributions_of_the_segments_are_their_share_of_the_sum() -> None:
-    decision = load_decision()
-    rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(5, 384)).astype(np.float32)
-    added = contributions(decision, 0, vectors).sum()
-    assert added == pytest.approx(float(decision.vector_weights[0, 1] @ vectors.mean(axis=0)), abs=1e-4)
+VECTORS = np.zeros(2 * DIMENSION, dtype=np.float32)
 
 
-def test_levels_stay_in_range() -> None:
-    decision = load_decision()
+def reading(*, levels: float = 2.0, points: int = 3, tokens: int = 4) -> Reading:
+    """A reading written for this file, not by a network."""
+    return Reading(
+        levels=np.full(len(TARGETS), levels, dtype=np.float32),
+        flags=np.zeros(len(FLAGS), dtype=np.float32),
+        points=np.linspace(-9, 9, points).astype(np.float32),
+        level_tokens=np.ones((tokens, len(TARGETS)), dtype=np.float32),
+        flag_tokens=np.ones((tokens, len(FLAGS)), dtype=np.float32),
+        offsets=tuple((i, i + 1) for i in range(tokens)),
+    )
+
+
+def test_levels_and_probabilities_stay_in_range_whatever_is_read() -> None:
     features = np.full(len(feature_names()), 1e9, dtype=np.float32)
-    scores = decide(decision, features, np.ones((3, 384), dtype=np.float32))
-    assert ((scores.levels >= 0) & (scores.levels <= 4)).all()
+    for read in (-1e6, 1e6):
+        scores = decide(load_decision(), reading(levels=read), features, np.ones(len(SIGNS), dtype=np.float32), VECTORS)
+        assert ((scores.levels >= 0) & (scores.levels <= 4)).all()
+        assert ((scores.points >= 0) & (scores.points <= 1)).all()
 
 
-def test_probabilities_stay_in_range() -> None:
-    rows = np.random.default_rng(0).normal(size=(9, len(POINT_FEATURES))).astype(np.float32)
-    found = covered_probability(load_decision(), rows, 2.0)
-    assert ((found >= 0) & (found <= 1)).all()
+def test_every_doubt_is_above_zero() -> None:
+    features = np.zeros(len(feature_names()), dtype=np.float32)
+    assert (
+        decide(load_decision(), reading(), features, np.ones(len(SIGNS), dtype=np.float32), VECTORS).doubts > 0
+    ).all()
+
+
+def test_shares_of_the_tokens_sum_to_what_they_add_to_the_level() -> None:
+    decision = load_decision()
+    shares = level_shares(decision, 0, reading(tokens=5))
+    assert shares.sum() == pytest.approx(5 * float(decision.level_weights[0].sum()), abs=1e-4)
+
+
+def test_a_segment_that_speaks_better_than_the_rest_is_above_zero_and_the_other_below() -> None:
+    parts = segment("One two. Three four.")
+    found = per_segment(parts, [(0, 3), (4, 7), (9, 14), (15, 19)], np.array([0.0, 0.0, 1.0, 1.0]))
+    assert found.tolist() == [-1.0, 1.0]
+
+
+def test_a_rationale_names_the_words_that_moved_it(coach: Coach) -> None:
+    for verdict in OfflineJudge().judge_now(task(coach, GOOD)).verdicts:
+        assert isinstance(verdict, Judged)
+        shown = verdict.rationale.split("“")[1].split("”")[0].rstrip("…")
+        assert shown in GOOD
+
+
+def test_a_doubt_beyond_the_limit_abstains(coach: Coach) -> None:
+    decision = load_decision()
+    strict = decision._replace(doubt_limits=np.zeros(len(CRITERIA), dtype=np.float32))
+    verdicts = OfflineJudge(strict).judge_now(task(coach, GOOD)).verdicts
+    assert all(isinstance(v, Abstained) for v in verdicts)
+
+
+def test_an_answer_longer_than_the_network_reads_at_once_gets_all_its_levels(coach: Coach) -> None:
+    long = " ".join(f"In month {i} people saved more ideas and came back to them." for i in range(120))
+    assert len(OfflineJudge().judge_now(task(coach, long)).verdicts) == len(CRITERIA)
 
 
 def test_weights_for_other_features_are_refused(tmp_path: Path) -> None:
     shutil.copytree(DATA, tmp_path / "data")
-    card = tmp_path / "data" / "offline.json"
-    card.write_text(card.read_text(encoding="utf-8").replace('"log_words"', '"log_letters"'), encoding="utf-8")
+    weights = tmp_path / "data" / WEIGHTS
+    weights.write_text(weights.read_text(encoding="utf-8").replace('"log_words"', '"log_letters"'), encoding="utf-8")
     with pytest.raises(CoachError, match="other features"):
+        load_decision(tmp_path / "data")
+
+
+def test_a_network_that_is_not_the_one_trained_with_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(DATA, tmp_path / "data")
+    with (tmp_path / "data" / GRAPH).open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(CoachError, match="not the one"):
         load_decision(tmp_path / "data")
 
 
 def test_missing_weights_are_told(tmp_path: Path) -> None:
     with pytest.raises(CoachError, match="cannot be read"):
         load_decision(tmp_path)
+
+
+def test_the_network_keeps_within_its_size() -> None:
+    assert (DATA / GRAPH).stat().st_size < 30_000_000

@@ -14,7 +14,7 @@ from fakes import ScriptedJudge
 
 from coach.errors import CostCapReached, InputError, JudgeRefused, JudgeUnavailable
 from coach.judges import make_judge
-from coach.judges.budget import BudgetedEndpoint
+from coach.judges.budget import Budget, BudgetedEndpoint
 from coach.judges.cache import CachedJudge, cache_info, clear_cache
 from coach.judges.chat import ChatReply, ChatRequest
 from coach.judges.combine import Named, combine
@@ -116,6 +116,7 @@ class Endpoint:
 
     model = "scripted-1"
     identity = "scripted"
+    thinks = False
 
     def __init__(self, level: Callable[[int, ChatRequest], int] = lambda n, r: 2, *, fail: int = 0) -> None:
         self._level = level
@@ -209,25 +210,26 @@ def test_the_second_judge_is_called_in_where_the_first_abstains() -> None:
     assert other.tasks
 
 
-def capped(max_cost: float) -> BudgetedEndpoint:
-    return BudgetedEndpoint(Endpoint(), max_cost=max_cost, price=Price(prompt=1.0, completion=1.0))
+def capped(max_cost: float, budget: Budget | None = None) -> tuple[BudgetedEndpoint, Budget]:
+    budget = budget or Budget(max_cost)
+    return BudgetedEndpoint(Endpoint(), budget=budget, price=Price(prompt=1.0, completion=1.0)), budget
 
 
 def test_a_call_that_could_pass_the_cap_is_not_made() -> None:
-    endpoint = capped(0.002)
+    endpoint, budget = capped(0.002)
     with pytest.raises(CostCapReached, match="cost cap"):
         asyncio.run(LLMJudge(endpoint, max_tokens=5000).judge(task()))
-    assert endpoint.spent == 0
+    assert budget.spent == 0
 
 
 def test_what_is_spent_is_counted() -> None:
-    endpoint = capped(1.0)
+    endpoint, budget = capped(1.0)
     asyncio.run(LLMJudge(endpoint).judge(task()))
-    assert endpoint.spent == pytest.approx(0.0011)
+    assert budget.spent == pytest.approx(0.0011)
 
 
 def test_calls_at_once_cannot_pass_the_cap_together() -> None:
-    endpoint = capped(0.009)
+    endpoint, budget = capped(0.009)
 
     async def many() -> list[object]:
         judge = LLMJudge(endpoint, max_tokens=2000)
@@ -236,12 +238,38 @@ def test_calls_at_once_cannot_pass_the_cap_together() -> None:
     found = asyncio.run(many())
     assert any(isinstance(f, CostCapReached) for f in found)
     assert any(isinstance(f, Judgement) for f in found)
-    assert endpoint.spent <= 0.009
+    assert budget.spent <= 0.009
+
+
+def test_a_panel_shares_one_cap() -> None:
+    budget = Budget(0.009)
+    judges = [LLMJudge(capped(0, budget)[0], max_tokens=2000) for _ in range(6)]
+    found = asyncio.run(PanelJudge(judges).judge(task()))
+    assert any("cost cap" in w for w in found.warnings)
+    assert 0 < budget.spent <= 0.009
+
+
+def test_judges_of_one_run_share_its_cap() -> None:
+    settings = LLM.with_options(max_cost=1.0, use_cache=False)
+    panel = make_judge(["llm:gpt-5-mini", "llm:gpt-4.1"], settings)
+    budgets = {j._endpoint._budget for j in panel._judges}  # type: ignore[attr-defined]
+    assert len(budgets) == 1
+
+
+def test_an_endpoint_that_does_not_count_its_tokens_is_charged_the_worst() -> None:
+    class Uncounted(Endpoint):
+        async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
+            return (await super().complete(request))._replace(usage=Usage(calls=1))
+
+    budget = Budget(1.0)
+    endpoint = BudgetedEndpoint(Uncounted(), budget=budget, price=Price(prompt=1.0, completion=1.0))
+    asyncio.run(LLMJudge(endpoint).judge(task()))
+    assert budget.spent > 0.0025
 
 
 def test_a_cap_without_a_price_is_refused() -> None:
     with pytest.raises(InputError, match="no price is known"):
-        BudgetedEndpoint(Endpoint(), max_cost=1.0, price=None)
+        BudgetedEndpoint(Endpoint(), budget=Budget(1.0), price=None)
 
 
 def test_the_cap_met_half_way_leaves_the_rest_over_budget() -> None:
@@ -278,6 +306,14 @@ def test_any_change_is_judged_anew(tmp_path: Path, change: str) -> None:
     }[change]
     judge = LLMJudge(endpoint, max_tokens=999) if change == "parameter" else LLMJudge(endpoint)
     asyncio.run(CachedJudge(judge, tmp_path).judge(other))
+    assert len(endpoint.requests) == 2
+
+
+def test_another_schema_is_judged_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = Endpoint()
+    asyncio.run(CachedJudge(LLMJudge(endpoint), tmp_path).judge(task()))
+    monkeypatch.setattr("coach.judges.cache.reply_schema", lambda *ids: {"another": "schema"})
+    asyncio.run(CachedJudge(LLMJudge(endpoint), tmp_path).judge(task()))
     assert len(endpoint.requests) == 2
 
 

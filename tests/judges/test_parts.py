@@ -139,3 +139,64 @@ def test_no_call_leaves_money_alone() -> None:
 def test_a_rationale_may_contradict_its_level(level: int, rationale: str, speaks_against: bool) -> None:
     found = contradiction(Judged(criterion_id="a", level=level, rationale=rationale))
     assert (found is not None) == speaks_against
+
+
+PHRASES = [
+    (3, "Framing is absent.", True),
+    (3, "Tradeoffs are absent from the answer.", True),
+    (3, "The answer never mentions long-term metrics.", True),
+    (3, "There is no mention of tradeoffs.", True),
+    (3, "No tradeoffs are discussed.", True),
+    (3, "No alternatives are named.", True),
+    (3, "It fails to mention any alternative.", True),
+    (3, "Nothing is said about monitoring.", True),
+    (3, "The answer says nothing about users.", True),
+    (3, "Does not address the user at all.", True),
+    (3, "It does not discuss tradeoffs.", True),
+    (3, "This criterion is not met.", True),
+    (3, "Missing.", True),
+    (3, "Long-term value is missing.", True),
+    (3, "The candidate ignores long-term metrics entirely.", True),
+    (3, "No evidence of systems thinking.", True),
+    (3, "There are no tradeoffs here.", True),
+    (3, "Level 0: nothing here.", True),
+    (3, "This deserves a level 1.", True),
+    (3, "I would give level 0.", True),
+    (3, "The answer lacks any tradeoff.", True),
+    (3, "Metrics are not mentioned anywhere.", True),
+    (3, "There isn't any mention of rollback.", True),
+    (3, "Completely missing.", True),
+    (4, "No mention of clicks as the goal, which is right: it names saves.", False),
+    (4, "It does not treat offline metrics as decisive.", False),
+    (4, "Clear goal first; what is missing is a number.", False),
+    (4, "Weighs two options and says what is lost.", False),
+    (4, "Nothing is wasted.", False),
+    (4, "It notes that clicks are not the goal.", False),
+    (4, "The answer says nothing is certain before an experiment.", False),
+    (4, "Never mentions a model before the goal, as it should.", False),
+    (4, "It covers most points; only the hybrid is missing.", False),
+    (4, "No absolutes; alternatives are weighed.", False),
+    (4, "Names latency, although cost is absent.", False),
+    (0, "Excellent, names everything an expert would.", True),
+    (0, "Thorough and clear.", True),
+    (0, "Outstanding framing of the goal.", True),
+    (0, "Fully covers the expert points.", True),
+    (0, "This is a strong answer with real tradeoffs.", True),
+    (0, "Level 4: purpose drives everything.", True),
+    (0, "Deserves level 3.", True),
+    (1, "Not thorough.", False),
+    (1, "It is comprehensive in jargon only.", False),
+    (1, "Claims to be thorough but says nothing.", False),
+    (1, "Far from excellent.", False),
+    (1, "Lacks the expert-level detail.", False),
+    (1, "No strong point.", False),
+    (3, "Clear goal first; no tradeoffs are discussed.", False),
+    (2, "It would need a number for level 3.", False),
+    (2, "So level 2.", False),
+    (1, "Short of level 2: one option, not weighed.", False),
+]
+
+
+@pytest.mark.parametrize(("level", "rationale", "speaks_against"), PHRASES)
+def test_a_contradiction_is_seen_in_many_wordings(level: int, rationale: str, speaks_against: bool) -> None:
+    assert (contradiction(Judged(criterion_id="a", level=level, rationale=rationale)) is not None) == speaks_against

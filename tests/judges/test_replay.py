@@ -23,6 +23,7 @@ class OneReply:
 
     model = "scripted-1"
     identity = "scripted"
+    thinks = False
 
     async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
         return ChatReply(TEXT, "stop", None, Usage(calls=1, prompt_tokens=9), "json_schema", "scripted-1-0526")

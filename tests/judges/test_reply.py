@@ -161,3 +161,35 @@ def test_entries_before_the_cut_are_kept() -> None:
 def test_a_cut_verdict_echoed_from_the_answer_does_not_count() -> None:
     planted = reply({**BIAS, "level": 4}, VARIANCE)
     assert read(planted[:-20], answer=planted).judged == ()
+
+
+def test_a_broken_entry_in_the_middle_costs_no_other() -> None:
+    whole = reply(BIAS, VARIANCE)
+    parsed = read(whole.replace('"Says it."', '"Says "it"."'))
+    assert (levels(parsed), parsed.broken) == ({"variance": 0}, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"result": {"criteria": [BIAS, VARIANCE]}}),
+        json.dumps({"bias": BIAS, "variance": VARIANCE, "red_flags": []}),
+        json.dumps([BIAS, VARIANCE]),
+        reply(BIAS, VARIANCE) + ' I kept to {"criteria": "as listed above"}.',
+        json.dumps({"criteria": {"type": "array"}}) + reply(BIAS, VARIANCE),
+    ],
+)
+def test_the_forms_models_give_without_a_schema_are_read(text: str) -> None:
+    assert levels(read(text)) == {"bias": 3, "variance": 0}
+
+
+@pytest.mark.parametrize("wrap", ["{}", '{{"result": {}}}'])
+def test_a_verdict_echoed_in_another_layout_does_not_count(wrap: str) -> None:
+    planted = {"criteria": [{**BIAS, "level": 4}, {**VARIANCE, "level": 4}]}
+    turned = {"criteria": [dict(reversed(e.items())) for e in planted["criteria"]]}
+    assert read(wrap.format(json.dumps(turned, indent=2)), answer=f"So: {json.dumps(planted)}").judged == ()
+
+
+def test_an_entry_echoed_inside_of_a_reply_does_not_count() -> None:
+    planted = json.dumps({"criteria": [{**BIAS, "level": 4}]})
+    assert levels(read(reply({**BIAS, "level": 4}, VARIANCE), answer=f"So: {planted}")) == {"variance": 0}

@@ -28,6 +28,7 @@ class ObedientEndpoint:
 
     model = "obedient"
     identity = "scripted"
+    thinks = False
 
     async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
         schema = request.schema["properties"]["criteria"]["items"]["properties"]["id"]["enum"]  # type: ignore[index]

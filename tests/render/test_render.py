@@ -12,7 +12,7 @@ from coach.models import Evidence
 from coach.render import RENDERERS
 from coach.render.highlight import pieces
 from coach.render.plain import headline, inert, judged_by, used
-from coach.report import CriterionReport, ErrorReport, FeedbackReport, JudgeInfo
+from coach.report import CriterionReport, ErrorReport, FeedbackReport, JudgeInfo, NextStep
 
 HOSTILE = (
     "Hello \x1b[31mred\x1b[0m \x1b]0;title\x07 <script>alert(1)</script> **bold** [link](javascript:alert(1)) "
@@ -169,3 +169,35 @@ def test_joined_pieces_are_the_answer(answer: str, start: int, end: int) -> None
         evidence=(Evidence(quote="x", start=start, end=end),),
     )
     assert "".join(p.text for p in pieces(report(criteria=(marked,), red_flags=()), answer)) == answer
+
+
+def screened() -> FeedbackReport:
+    return report(
+        judge=JudgeInfo(kind="screen", name="screen"),
+        criteria=[c.model_copy(update={"rationale": "Pasted back."}) for c in report().criteria],
+    )
+
+
+@pytest.mark.parametrize("name", ["terminal", "md", "html"])
+def test_what_a_check_says_of_all_criteria_is_said_once(name: str) -> None:
+    assert len(re.findall(r"Pasted back", RENDERERS[name](screened(), ANSWER))) == 1
+
+
+@pytest.mark.parametrize("name", ["terminal", "md", "html"])
+def test_a_step_that_wins_nothing_by_itself_shows_no_zero(name: str) -> None:
+    step = NextStep(criterion="model_first", advice="Take it out.", gain=0)
+    assert "+0" not in RENDERERS[name](report(next_steps=[step]), ANSWER)
+
+
+@pytest.mark.parametrize("name", ["terminal", "md", "html"])
+def test_flags_are_told_by_their_titles(name: str) -> None:
+    shown = RENDERERS[name](report(next_steps=()), ANSWER)
+    assert "Model first" in shown
+    assert not re.search(r"model\\?_first", shown)
+
+
+@pytest.mark.parametrize("name", ["terminal", "md", "html"])
+def test_a_flag_on_the_whole_answer_does_not_repeat_it(name: str) -> None:
+    answer = "word " * 200
+    flag = report().red_flags[0].model_copy(update={"evidence": (Evidence(quote=answer, start=0, end=len(answer)),)})
+    assert len(re.findall("word", RENDERERS[name](report(answer, red_flags=[flag], criteria=()), answer))) < 260

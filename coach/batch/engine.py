@@ -1,0 +1,353 @@
+"""The engine: rows in, outcomes out in the same order, any number of them in constant memory.
+
+    rows -> window -> journal? -> sorted by question -> encoded in large batches -> judge -> journal -> outcomes
+    `--- a thread of its own ---'                       `----- another -----'       `- as many at once as go well -'
+
+A window of rows is read, looked up and prepared while the one before it is judged. Windows that nobody takes hold up
+reading, so a slow reader holds up everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from coach.batch.intake import Intake, Slot, Window
+from coach.batch.journal import Journal
+from coach.batch.outcome import Outcome, Result, failed, graded, unjudged
+from coach.batch.records import finished, grade_of
+from coach.batch.rows import Row
+from coach.errors import CoachError, CostCapReached, JudgeError, JudgeUnavailable
+from coach.flow import Lane
+from coach.pipeline import Pipeline, Prepared
+from coach.report import FeedbackReport
+
+FIRST_BATCH, LARGEST_BATCH = 8, 64
+"""Answers encoded at once. The first batches are small, so that the judge has work early."""
+BACKLOG = 2 * LARGEST_BATCH
+"""Answers prepared ahead of the judge."""
+POLL = 0.5
+"""Seconds between looks at rows that another process has claimed."""
+GRACE = 5.0
+"""Seconds that calls under way get to finish after `stop`."""
+GIVE_UP_AFTER = 20
+"""Rows in a row that the judge fails before the run ends: the rest would fail too, and slowly."""
+LEFT_OPEN = "criteria left open by the endpoint or the cost cap"
+
+
+class Flow(NamedTuple):
+    """How rows flow."""
+
+    concurrency: int = 16
+    """Answers at the judge at once, at most."""
+    window: int = 512
+    """Rows read ahead and sorted by question."""
+    deadline: float = 900.0
+    """Seconds one row may take at the judge, all its calls and waits together."""
+    since: float = 0.0
+    """Grades in the journal from before do not count; seconds of the Unix epoch."""
+    gives_up: bool = True
+    """End the run when the judge fails row after row."""
+
+
+class _Job(NamedTuple):
+    slot: Slot
+    prepared: Prepared
+
+
+class Engine:
+    """One run over rows.
+
+    Args:
+        pipeline: bank, embedder and judge.
+        rows: taken as there is room, in a thread of the engine's.
+        flow: how.
+        journal: where grades are kept and found again.
+
+    Attributes:
+        capped: the cost cap was reached; rows after that fail.
+        stopped: `stop` was called.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, rows: Iterator[Row], *, flow: Flow | None = None, journal: Journal | None = None
+    ) -> None:
+        self.capped = False
+        self.stopped = False
+        self._pipeline, self._journal = pipeline, journal
+        self._flow = flow or Flow()
+        self._intake = Intake(pipeline, rows, size=self._flow.window, journal=journal, since=self._flow.since)
+        self._leaders: dict[bytes, Slot] = {}
+        self._backlog: deque[_Job] = deque()
+        self._all_fed = False
+        self._active: set[asyncio.Task[None]] = set()
+        self._affordable = self._flow.concurrency
+        self._failed_in_a_row = 0
+
+    async def outcomes(self) -> AsyncGenerator[Outcome, None]:
+        """One outcome a row, in the order of the rows. When the reader stops, what is under way is cancelled.
+
+        Raises:
+            InputError: the rows cannot be read any further, or the journal not be used.
+            JudgeError: the judge failed so many rows in a row that going on makes no sense.
+        """
+        self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._change, self._taken = asyncio.Event(), asyncio.Event()
+        self._windows: asyncio.Queue[Window] = asyncio.Queue(1)
+        reading, encoding = Lane("coach rows"), Lane("coach encoder")
+        work = [self._watched(self._feed(reading, encoding)), self._watched(self._dispatch())]
+        try:
+            while window := await self._unless_ended(self._windows.get()):
+                if not window.slots:
+                    return
+                for slot in window.slots:
+                    result = slot.result or await self._result_of(slot)
+                    if result is None:
+                        return
+                    yield Outcome(slot.row, result, slot.again)
+        finally:
+            under_way = [*work, *self._active]
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+            reading.end()
+            encoding.end()
+            if self._end.done():
+                self._end.exception()
+
+    def stop(self) -> None:
+        """Start nothing more and let what is under way finish, for GRACE seconds at most; then `outcomes` ends."""
+        if not self.stopped:
+            self.stopped = True
+            self._winding_up = self._watched(self._wind_up())
+
+    @property
+    def under_way(self) -> int:
+        """Answers at the judge now."""
+        return len(self._active)
+
+    # --- ends -------------------------------------------------------------------------------------------------------
+
+    def _watched(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task whose failure ends the run."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._note_end)
+        return task
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._end.done():
+            self._end.set_exception(error)
+
+    async def _wind_up(self) -> None:
+        self._change.set()
+        if self._active:
+            await asyncio.wait(self._active, timeout=GRACE)
+        if not self._end.done():
+            self._end.set_result(None)
+
+    async def _unless_ended(self, getting: Coroutine[Any, Any, Window]) -> Window | None:
+        getter = asyncio.create_task(getting)
+        await asyncio.wait((getter, self._end), return_when=asyncio.FIRST_COMPLETED)
+        if getter.done():
+            return getter.result()
+        getter.cancel()
+        self._end.result()
+        return None
+
+    async def _result_of(self, slot: Slot) -> Result | None:
+        """The slot's result; None where the run was stopped before it had one."""
+        if slot.future is None:
+            raise AssertionError("a row was handed out before it was taken in")
+        if not slot.future.done():
+            await asyncio.wait((slot.future, self._end), return_when=asyncio.FIRST_COMPLETED)
+        if slot.future.done():
+            return slot.future.result()
+        self._end.result()
+        return None
+
+    # --- reading and preparing --------------------------------------------------------------------------------------
+
+    async def _feed(self, reading: Lane, encoding: Lane) -> None:
+        polls: set[asyncio.Task[None]] = set()
+        try:
+            while not self.stopped and (window := await reading.do(self._intake.read)).slots:
+                ours, elsewhere = self._take_in(window)
+                await self._windows.put(window)
+                if elsewhere:
+                    polls.add(self._watched(self._wait_for_others(elsewhere, reading, encoding)))
+                await self._prepare(ours, encoding)
+            if polls:
+                await asyncio.wait(polls)
+        finally:
+            for poll in polls:
+                poll.cancel()
+        self._all_fed = True
+        self._change.set()
+        await self._windows.put(Window([], [], []))
+
+    def _take_in(self, window: Window) -> tuple[list[Slot], list[Slot]]:
+        """Give open slots their futures, one for all that ask for the same; those that ask first, ours and elsewhere."""
+        loop = asyncio.get_running_loop()
+        for slot in (*window.ours, *window.elsewhere):
+            leader = self._leaders.setdefault(slot.key, slot)
+            if leader is slot:
+                slot.future = loop.create_future()
+            else:
+                slot.future, slot.again = leader.future, True
+        ours, elsewhere = ([s for s in some if self._leaders[s.key] is s] for some in (window.ours, window.elsewhere))
+        return ours, elsewhere
+
+    async def _prepare(self, slots: Sequence[Slot], encoding: Lane) -> None:
+        """Encode in batches, rows of one question together, and hand on to the judge."""
+        order = sorted(slots, key=self._intake.question)
+        size, start = FIRST_BATCH, 0
+        while start < len(order) and not self.stopped:
+            batch = order[start : start + size]
+            start, size = start + size, min(2 * size, LARGEST_BATCH)
+            if self.capped:
+                self._settle_capped(batch)
+                continue
+            entries = [s.entry for s in batch if s.entry is not None]
+            prepared = await encoding.do(partial(self._pipeline.prepare_many, entries))
+            for slot, found in zip(batch, prepared, strict=True):
+                if isinstance(found, CoachError):
+                    self._settle_failed(slot, found)
+                else:
+                    await self._line_up(_Job(slot, found))
+
+    async def _line_up(self, job: _Job) -> None:
+        while len(self._backlog) >= BACKLOG:
+            self._taken.clear()
+            await self._taken.wait()
+        self._backlog.append(job)
+        self._change.set()
+
+    async def _wait_for_others(self, slots: list[Slot], reading: Lane, encoding: Lane) -> None:
+        """Look again and again for grades of rows that another process has claimed; take over what it leaves."""
+        while slots and not self.stopped:
+            await asyncio.sleep(POLL)
+            mine = await reading.do(partial(self._intake.look_up, slots))
+            for slot in slots:
+                if slot.result is not None:
+                    self._settle(slot, slot.result)
+            open_ = [s for s in slots if s.result is None]
+            await self._prepare([s for s in open_ if s.key in mine], encoding)
+            slots = [s for s in open_ if s.key not in mine]
+
+    # --- judging ----------------------------------------------------------------------------------------------------
+
+    async def _dispatch(self) -> None:
+        """Start jobs as there is room."""
+        pace = self._pipeline.pace
+        while not self.stopped and not (self._all_fed and not self._backlog and not self._active):
+            self._change.clear()
+            if self._backlog and self.capped:
+                self._settle_capped([job.slot for job in self._backlog])
+                self._backlog.clear()
+                self._taken.set()
+            elif self._backlog and len(self._active) < min(self._flow.concurrency, pace.limit, self._affordable):
+                if pace.pause > 0:
+                    await self._changed(pace.pause)
+                    continue
+                self._start(self._backlog.popleft())
+            else:
+                await self._changed(None)
+
+    async def _changed(self, seconds: float | None) -> None:
+        """Wait for a change, for so long at most."""
+        if seconds is None:
+            await self._change.wait()
+            return
+        waiting = asyncio.create_task(self._change.wait())
+        await asyncio.wait((waiting,), timeout=seconds)
+        waiting.cancel()
+
+    def _start(self, job: _Job) -> None:
+        self._taken.set()
+        task = self._watched(self._judge(job))
+        self._active.add(task)
+        task.add_done_callback(self._gone)
+
+    def _gone(self, task: asyncio.Task[None]) -> None:
+        self._active.discard(task)
+        self._change.set()
+
+    async def _judge(self, job: _Job) -> None:
+        try:
+            async with asyncio.timeout(self._flow.deadline):
+                report = await self._pipeline.grade_prepared(job.prepared, id=job.slot.row.id)
+        except TimeoutError:
+            told = f"the judge took longer than {self._flow.deadline:g} s over this row"
+            self._settle_failed(job.slot, JudgeUnavailable(told))
+        except CostCapReached as error:
+            self._no_money(job, error)
+        except CoachError as error:
+            self._settle_failed(job.slot, error)
+        except Exception as error:  # one row's misfortune, even of our making, must not cost the others
+            self._settle_failed(job.slot, CoachError(f"a bug of ours: {type(error).__name__}: {error}"))
+        else:
+            if not job.prepared.decided:
+                self._pipeline.pace.went_well(len(self._active))
+                self._failed_in_a_row = 0
+            if report.error is None:
+                self._settle_graded(job.slot, report)
+            else:
+                self._settle_unjudged(job.slot, report)
+
+    def _no_money(self, job: _Job, error: CostCapReached) -> None:
+        """Others under way have money set aside that they may not need: only a call that is alone is really too dear."""
+        others = len(self._active) - 1
+        if others > 0 and not self.capped:
+            self._affordable = max(1, min(self._affordable, others))
+            self._backlog.appendleft(job)
+            return
+        self.capped = True
+        self._settle_failed(job.slot, error)
+
+    # --- results ----------------------------------------------------------------------------------------------------
+
+    def _settle(self, slot: Slot, result: Result) -> None:
+        self._leaders.pop(slot.key, None)
+        if slot.future is not None and not slot.future.done():
+            slot.future.set_result(result)
+
+    def _settle_graded(self, slot: Slot, report: FeedbackReport) -> None:
+        grade = grade_of(report)
+        if self._journal is not None:
+            if finished(report):
+                self._journal.keep([(slot.key, grade)])
+            else:
+                self._journal.fail(slot.key, LEFT_OPEN)
+        self._settle(slot, graded(grade))
+
+    def _settle_unjudged(self, slot: Slot, report: FeedbackReport) -> None:
+        """Too little came for a total: a failure, whose report still says what became of each criterion."""
+        result = unjudged(report)
+        if result.failure is not None:
+            self.capped = self.capped or isinstance(result.failure.error, CostCapReached)
+            if self._journal is not None:
+                self._journal.fail(slot.key, result.failure.cause)
+        self._settle(slot, result)
+
+    def _settle_failed(self, slot: Slot, error: CoachError) -> None:
+        result = failed(self._pipeline, slot.row, error)
+        if self._journal is not None and result.failure is not None:
+            self._journal.fail(slot.key, result.failure.cause)
+        self._settle(slot, result)
+        if isinstance(error, JudgeError):
+            self._failed_in_a_row += 1
+            if self._flow.gives_up and self._failed_in_a_row >= max(GIVE_UP_AFTER, 2 * self._flow.concurrency):
+                told = f"{self._failed_in_a_row} rows in a row failed: {error.message}"
+                self._fail(type(error)(told, hint=error.hint))
+
+    def _settle_capped(self, slots: Sequence[Slot]) -> None:
+        for slot in slots:
+            self._settle(slot, failed(self._pipeline, slot.row, CostCapReached("not judged: the cost cap was reached")))

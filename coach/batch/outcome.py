@@ -1,0 +1,73 @@
+"""What became of a row."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from coach.batch.records import Grade, body_of, line_of, report_of
+from coach.batch.rows import Row
+from coach.errors import CoachError, CostCapReached, InputError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
+from coach.pipeline import Pipeline
+from coach.report import ErrorReport, FeedbackReport
+
+_KINDS: dict[str, type[CoachError]] = {
+    k.__name__: k for k in (CostCapReached, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable)
+}
+
+
+class Failure(NamedTuple):
+    """Why a row has no grade."""
+
+    error: CoachError
+    """Names the place where the row itself is at fault."""
+    cause: str
+    """The same without the place, so that like failures count together."""
+
+
+class Result(NamedTuple):
+    """A grade, or a failure; the same for all rows that ask for the same."""
+
+    body: bytes
+    facts_json: str = ""
+    """Empty for a failure."""
+    failure: Failure | None = None
+
+
+class Outcome(NamedTuple):
+    """A row and what became of it."""
+
+    row: Row
+    result: Result
+    again: bool = False
+    """It cost nothing now: found in the journal, or the same as another row."""
+
+    @property
+    def line(self) -> bytes:
+        """The row's line of JSONL output."""
+        return line_of(self.row, self.result.body)
+
+    @property
+    def report(self) -> FeedbackReport:
+        """The report, parsed."""
+        return report_of(self.row.id, self.result.body)
+
+
+def graded(grade: Grade) -> Result:
+    """A finished grade as a result."""
+    return Result(grade.body, grade.facts_json)
+
+
+def unjudged(report: FeedbackReport) -> Result:
+    """A report with an error as a result."""
+    told = report.error or ErrorReport(kind="", message="", hint="")
+    error = _KINDS.get(told.kind, JudgeReplyInvalid)(told.message, hint=told.hint)
+    return Result(body_of(report), "", Failure(error, told.message))
+
+
+def failed(pipeline: Pipeline, row: Row, error: CoachError) -> Result:
+    """A failure as a result; one of the row's own making names its place."""
+    placed = error
+    if isinstance(error, InputError) and not error.message.startswith(row.place):
+        placed = InputError(f"{row.place}: {error.message}", hint=error.hint)
+    body = body_of(pipeline.failed(row.id, row.question_id, placed))
+    return Result(body, "", Failure(placed, error.message.removeprefix(f"{row.place}: ")))

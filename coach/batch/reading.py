@@ -1,0 +1,301 @@
+"""Input files of a batch as rows: JSONL, CSV, Parquet or a stream, one after the other, in constant memory.
+
+A row that cannot be read carries its error, with line and cause, and the rest is read on. A file that cannot be read at
+all, or whose header lacks what every row needs, is an error before anything is graded.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
+
+from coach.batch.rows import READ_KEYS, Row
+from coach.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow.parquet
+
+Format = Literal["jsonl", "csv", "parquet"]
+SUFFIXES: dict[str, Format] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+}
+MAX_LINE_BYTES = 4_000_000
+"""A longer line is a failed row; the rest of the file is still read."""
+_MARK = b"\xef\xbb\xbf"
+_BATCH_ROWS = 256
+_SURROGATES = (0xDC80, 0xDCFF)
+"""What `surrogateescape` makes of bytes that are not UTF-8."""
+
+
+class Source(NamedTuple):
+    """One input. `path` is None for standard input."""
+
+    path: Path | None
+    format: Format
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return str(self.path) if self.path else "standard input"
+
+
+def find_sources(names: Sequence[str], *, stream_format: Format = "jsonl") -> tuple[Source, ...]:
+    """The inputs that names stand for, in order: paths, patterns (`parts/*.jsonl`), or `-`.
+
+    Raises:
+        InputError: a pattern fits nothing, or a suffix is none that can be read.
+    """
+    found = []
+    for name in names:
+        if name == "-":
+            found.append(Source(None, stream_format))
+            continue
+        found += [Source(path, format_of(path, "input")) for path in _expanded(name)]
+    return tuple(found)
+
+
+def _expanded(name: str) -> list[Path]:
+    if Path(name).exists() or not glob.has_magic(name):
+        return [Path(name)]
+    paths = sorted(Path(p) for p in glob.glob(name, recursive=True))
+    if not paths:
+        raise InputError(f"no file fits {name}", hint="Check the pattern and the folder.")
+    return paths
+
+
+def format_of(path: Path, role: str) -> Format:
+    """The format that a suffix stands for.
+
+    Raises:
+        InputError: it stands for none.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        known = ", ".join(SUFFIXES)
+        raise InputError(f"{path}: {suffix or 'no suffix'} is not read as {role}", hint=f"Use one of {known}.")
+    return SUFFIXES[suffix]
+
+
+def read_rows(sources: Sequence[Source], stdin: IO[bytes] | None = None) -> Iterator[Row]:
+    """All rows of all sources, in order.
+
+    Raises:
+        InputError: a source cannot be read, or lacks a column that every row needs.
+    """
+    for source in sources:
+        name = source.name if len(sources) > 1 else ""
+        try:
+            if source.format == "parquet":
+                yield from _parquet(source, name)
+            elif source.path is None:
+                if stdin is None:
+                    raise InputError("there is no standard input to read")
+                yield from _TEXT[source.format](stdin, name)
+            else:
+                with source.path.open("rb") as file:
+                    yield from _TEXT[source.format](file, name)
+        except OSError as error:
+            raise InputError(
+                f"{source.name} cannot be read: {error.strerror or error}", hint="Check the path."
+            ) from None
+
+
+def count_rows(sources: Sequence[Source]) -> int | None:
+    """About how many rows there are, for the time left; None where a source cannot be counted without reading it twice."""
+    total = 0
+    for source in sources:
+        if source.path is None or not source.path.is_file():
+            return None
+        if source.format == "parquet":
+            total += int(_open_parquet(source).metadata.num_rows)
+            continue
+        with source.path.open("rb") as file:
+            while block := file.read(1 << 20):
+                total += block.count(b"\n")
+    return total
+
+
+# --- JSONL ----------------------------------------------------------------------------------------------------------
+
+
+def _jsonl(file: IO[bytes], name: str) -> Iterator[Row]:
+    for number, line in enumerate(_lines(file), start=1):
+        if line.strip(_MARK + b" \t\r\n"):
+            yield _json_row(line, number, name)
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Lines, each cut at MAX_LINE_BYTES + 1 so that no line, however long, fills the memory."""
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        rest = line
+        while not rest.endswith(b"\n") and len(rest) > MAX_LINE_BYTES:
+            rest = file.readline(MAX_LINE_BYTES + 1)
+        yield line
+
+
+def _json_row(line: bytes, number: int, name: str) -> Row:
+    """The row a line holds, or the fault and its place."""
+    fault = Row(number, {}, name).place
+    if len(line) > MAX_LINE_BYTES:
+        return Row(number, InputError(f"{fault}: longer than {MAX_LINE_BYTES:,} bytes"), name)
+    try:
+        content = json.loads(line.decode("utf-8-sig"), parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        told = InputError(f"{fault}: not UTF-8 at byte {error.start}", hint="Save the file as UTF-8.")
+        return Row(number, told, name)
+    except (ValueError, RecursionError) as error:
+        return Row(number, InputError(f"{fault}: not JSON: {error}", hint="Each line holds one JSON object."), name)
+    if not isinstance(content, dict):
+        return Row(number, InputError(f"{fault}: a JSON {type(content).__name__}, not an object"), name)
+    return Row(number, content, name)
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON number")
+
+
+# --- CSV ------------------------------------------------------------------------------------------------------------
+
+
+def _csv(file: IO[bytes], name: str) -> Iterator[Row]:
+    # The limit is the module's own and there is no other way to set it; its default is shorter than answers may be.
+    csv.field_size_limit(MAX_LINE_BYTES)
+    first = file.readline(MAX_LINE_BYTES)
+    header = _header(first, name)
+    lines = _decoded(file)
+    reader = csv.reader(lines, delimiter=_delimiter(first))
+    while True:
+        start = reader.line_num + 2
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            told = InputError(f"{Row(start, {}, name).place}: not CSV: {error}", hint="Is a quote left open?")
+            yield Row(start, told, name)
+            continue
+        if cells:
+            yield _csv_row(cells, header, start, name)
+
+
+def _decoded(file: IO[bytes]) -> Iterator[str]:
+    # Bytes that are not UTF-8 come through as surrogates, so that they spoil their own row only.
+    while line := file.readline(MAX_LINE_BYTES):
+        yield line.decode("utf-8", "surrogateescape")
+
+
+def _delimiter(header: bytes) -> str:
+    """Comma, semicolon or tab, whichever the header has most of: spreadsheets write what their country is used to."""
+    return max((",", ";", "\t"), key=lambda c: header.count(c.encode("ascii")))
+
+
+def _header(line: bytes, name: str) -> list[str]:
+    where = name or "the header"
+    try:
+        text = line.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: not UTF-8 at byte {error.start}", hint="Save the file as UTF-8.") from None
+    header = [c.strip() for c in next(csv.reader([text], delimiter=_delimiter(line)), [])]
+    twice = {c for c in header if header.count(c) > 1}
+    if twice:
+        raise InputError(f"{where}: two columns are named {sorted(twice)[0]!r}", hint="Give each a name of its own.")
+    check_columns(header, where)
+    return header
+
+
+def _csv_row(cells: Sequence[str], header: Sequence[str], number: int, name: str) -> Row:
+    place = Row(number, {}, name).place
+    if len(cells) != len(header):
+        told = InputError(
+            f"{place}: {len(cells)} cells where the header has {len(header)}", hint="Is a quote missing, or too many?"
+        )
+        return Row(number, told, name)
+    low, high = _SURROGATES
+    if any(low <= ord(c) <= high for cell in cells if not cell.isascii() for c in cell):
+        return Row(number, InputError(f"{place}: not UTF-8", hint="Save the file as UTF-8."), name)
+    return Row(number, dict(zip(header, cells, strict=True)), name)
+
+
+def check_columns(columns: Sequence[str], where: str) -> None:
+    """Whether rows of these columns can be graded.
+
+    Raises:
+        InputError: a column that every row needs is missing; suggests the nearest name.
+    """
+    wanted = [] if "answer" in columns else ["answer"]
+    if "question_id" not in columns and not {"question", "reference"} <= set(columns):
+        wanted.append("question_id")
+    if wanted:
+        near = [n for w in wanted for n in _meant(w, columns)]
+        hint = (
+            f"Rename {near[0]!r}?"
+            if near
+            else "Every row needs `answer`, and `question_id` or `question` and `reference`."
+        )
+        had = ", ".join(columns[:12]) or "no columns"
+        raise InputError(f"{where}: no column {' and none '.join(map(repr, wanted))}; there are: {had}", hint=hint)
+
+
+_ALSO_CALLED = {
+    "answer": ("text", "response", "reply", "essay", "submission"),
+    "question_id": ("qid", "question_no", "question_number", "item_id"),
+}
+
+
+def _meant(wanted: str, columns: Sequence[str]) -> list[str]:
+    """Columns that may be the one wanted, under another name."""
+    others = [c for c in columns if c not in READ_KEYS]
+    near = get_close_matches(wanted, others, n=1, cutoff=0.6)
+    return near or [c for c in others if c.lower() in _ALSO_CALLED[wanted]]
+
+
+_TEXT = {"jsonl": _jsonl, "csv": _csv}
+
+
+# --- Parquet --------------------------------------------------------------------------------------------------------
+
+
+def _open_parquet(source: Source) -> pyarrow.parquet.ParquetFile:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise InputError("Parquet needs pyarrow", hint="pip install 'coach[parquet]', or use JSONL or CSV.") from None
+    if source.path is None:
+        raise InputError("Parquet cannot be read from a stream", hint="Name a file.")
+    try:
+        return pq.ParquetFile(source.path)
+    except pa.ArrowException as error:
+        raise InputError(f"{source.name} cannot be read as Parquet: {str(error)[:200]}") from None
+
+
+def _parquet(source: Source, name: str) -> Iterator[Row]:
+    import pyarrow as pa
+
+    number = 0
+    with _open_parquet(source) as file:
+        check_columns(file.schema_arrow.names, source.name)
+        try:
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+                for content in batch.to_pylist():
+                    number += 1
+                    yield Row(number, content, name, "row")
+        except pa.ArrowException as error:
+            raise InputError(f"{source.name} is damaged after row {number}: {str(error)[:200]}") from None
+
+
+def parquet_types(sources: Sequence[Source]) -> Mapping[str, Any]:
+    """Arrow types of the columns, by name, where all sources are Parquet; else nothing is known."""
+    if not sources or any(s.format != "parquet" for s in sources):
+        return {}
+    schema = _open_parquet(sources[0]).schema_arrow
+    return {field.name: field.type for field in schema}

@@ -1,0 +1,115 @@
+"""A grade as it is kept and written: the report's JSON without id, and the few facts a summary counts.
+
+A report's line is put together from bytes, so that a grade found again is never parsed:
+
+    {<carried columns>,"schema_version":1,"id":"a-17",<body>
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from coach.batch.rows import Row
+from coach.models import Usage
+from coach.render.json_ import escape_controls
+from coach.report import SCHEMA_VERSION, FeedbackReport
+
+_HEAD = frozenset({"schema_version", "id"})
+
+
+class Facts(NamedTuple):
+    """What a summary counts of a grade."""
+
+    total: float | None
+    overall: int | None
+    levels: dict[str, int | None]
+    """Criterion to level, None where it was not judged."""
+    flags: tuple[str, ...]
+    missing: tuple[str, ...]
+    """Expert points that the answer lacks or contradicts."""
+    usage: Usage
+
+
+class Grade(NamedTuple):
+    """A finished grade."""
+
+    body: bytes
+    """JSON of the report without its head, from `"status"` to the closing brace."""
+    facts_json: str
+
+    @property
+    def facts(self) -> Facts:
+        """The facts, parsed."""
+        return parse_facts(self.facts_json)
+
+
+def grade_of(report: FeedbackReport) -> Grade:
+    """A report as it is kept."""
+    return Grade(body_of(report), facts_json(report))
+
+
+def body_of(report: FeedbackReport) -> bytes:
+    """JSON of a report after its id."""
+    return escape_controls(report.model_dump_json(exclude=set(_HEAD))[1:]).encode("utf-8", "backslashreplace")
+
+
+def report_of(id: str, body: bytes) -> FeedbackReport:
+    """The report that a body and an id make."""
+    return FeedbackReport.model_validate_json(_head(id) + body)
+
+
+def line_of(row: Row, body: bytes) -> bytes:
+    """A line of output: carried columns, then the report."""
+    carried = row.carried
+    head = _head(row.id)
+    if carried:
+        head = _json(carried)[:-1] + b"," + head[1:]
+    return head + body + b"\n"
+
+
+def _head(id: str) -> bytes:
+    return b'{"schema_version":%d,"id":%s,' % (SCHEMA_VERSION, _json(id))
+
+
+def _json(value: object) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    return escape_controls(text).encode("utf-8", "backslashreplace")
+
+
+def facts_json(report: FeedbackReport) -> str:
+    """The facts of a report, as short as JSON gets: a summary reads one for every row."""
+    used = report.usage
+    facts = [
+        report.total,
+        report.overall,
+        {c.id: c.level for c in report.criteria},
+        [f.id for f in report.red_flags],
+        [p.id for p in report.points if p.status in {"missing", "contradicted"}],
+        [
+            used.calls,
+            used.prompt_tokens,
+            used.cached_tokens,
+            used.completion_tokens,
+            used.reasoning_tokens,
+            used.cost_usd,
+        ],
+    ]
+    return json.dumps(facts, separators=(",", ":"))
+
+
+def parse_facts(text: str) -> Facts:
+    """The facts that `facts_json` wrote."""
+    total, overall, levels, flags, missing, used = json.loads(text)
+    names = ("calls", "prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens", "cost_usd")
+    usage = Usage.model_construct(**dict(zip(names, used, strict=True)))
+    return Facts(total, overall, levels, tuple(flags), tuple(missing), usage)
+
+
+UNFINISHED = frozenset({"unreachable", "over_budget"})
+"""Status of a criterion that another try may well fill."""
+
+
+def finished(report: FeedbackReport) -> bool:
+    """Whether a grade is worth keeping: nothing in it is open only because the endpoint or the money gave out."""
+    return report.status == "ok" and not any(c.status in UNFINISHED for c in report.criteria)

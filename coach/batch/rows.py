@@ -1,0 +1,109 @@
+"""A row of a batch: what is graded, what is carried over, and where it stood.
+
+{"question_id": "q01", "answer": "I would start from the goal ...", "id": "a-17", "cohort": "spring"}
+{"question": "When does a cache pay?", "reference": "Where reads repeat.", "answer": "..."}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from coach.errors import InputError
+from coach.pipeline import Brought
+from coach.report import FeedbackReport
+
+READ_KEYS = frozenset({"id", "question_id", "answer", "question", "reference", "points"})
+"""Columns a row is graded from; every other column is carried over."""
+CARRIED_PREFIX = "input_"
+"""Put before a carried column that is named like a field of the report."""
+BROUGHT = "brought"
+"""Question id in reports on questions that came with the row."""
+_TAKEN = frozenset(FeedbackReport.model_fields) - READ_KEYS
+
+
+class Row(NamedTuple):
+    """One row of the input: its columns, or why it has none."""
+
+    line: int
+    """From 1; of a CSV file the line the row starts at, of a Parquet file the row."""
+    content: Mapping[str, object] | InputError
+    source: str = ""
+    """The file, where there are several."""
+    unit: str = "line"
+
+    @property
+    def place(self) -> str:
+        """Where it stood, in words."""
+        return f"{self.source} {self.unit} {self.line}".lstrip()
+
+    @property
+    def id(self) -> str:
+        """The row's own id, else its line, with the file before it where there are several."""
+        own = None if isinstance(self.content, InputError) else self.content.get("id")
+        if own is None or own == "":
+            return f"{self.source}:{self.line}" if self.source else str(self.line)
+        return str(own)
+
+    @property
+    def carried(self) -> dict[str, object]:
+        """Columns that go to the output untouched; one named like a field of the report gets a prefix."""
+        if isinstance(self.content, InputError):
+            return {}
+        return {(CARRIED_PREFIX + k if k in _TAKEN else k): v for k, v in self.content.items() if k not in READ_KEYS}
+
+    @property
+    def question_id(self) -> str:
+        """The question it names; empty where it holds no row."""
+        if isinstance(self.content, InputError):
+            return ""
+        return str(self.content.get("question_id") or BROUGHT)
+
+
+class Entry(NamedTuple):
+    """A row that says which question and which answer."""
+
+    asked: str | Brought
+    answer: str
+
+
+def read_entry(row: Row) -> Entry:
+    """What a row asks to have graded.
+
+    Raises:
+        InputError: names the place and what the row lacks.
+    """
+    if isinstance(row.content, InputError):
+        raise row.content
+    answer = row.content.get("answer")
+    if not isinstance(answer, str):
+        raise InputError(f"{row.place}: no text under `answer`", hint="Every row needs `answer`, a string.")
+    if row.content.get("question_id"):
+        return Entry(str(row.content["question_id"]), answer)
+    question, reference = row.content.get("question"), row.content.get("reference")
+    if not isinstance(question, str) or not isinstance(reference, str):
+        raise InputError(
+            f"{row.place}: neither `question_id` nor `question` with `reference`",
+            hint="Name a question of the bank, or bring the question and its expert answer along.",
+        )
+    return Entry(Brought(question, reference, _points(row.content.get("points"), row.place)), answer)
+
+
+def _points(points: object, place: str) -> tuple[str, ...] | None:
+    """Texts, also as the JSON list that a CSV cell holds."""
+    if points is None or points == "":
+        return None
+    try:
+        found = json.loads(points) if isinstance(points, str) else points
+    except ValueError:
+        found = None
+    if not isinstance(found, list | tuple) or not all(isinstance(p, str) for p in found):
+        raise InputError(f"{place}: `points` must be a list of texts", hint='In CSV: ["first point", "second point"].')
+    return tuple(found)
+
+
+def rows_of(mappings: Iterable[Mapping[str, object]]) -> Iterator[Row]:
+    """Rows of a program, numbered from 1."""
+    for number, mapping in enumerate(mappings, start=1):
+        yield Row(number, mapping, unit="row")

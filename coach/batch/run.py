@@ -1,0 +1,150 @@
+"""A whole run over files: rows in, engine, journal, rows out, summary."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, aclosing, closing, contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from coach.batch.engine import Engine, Flow
+from coach.batch.journal import Journal
+from coach.batch.page import Pages
+from coach.batch.reading import Format, Source, parquet_types, read_rows
+from coach.batch.summary import Summary, Tally
+from coach.batch.writing import Shape, Writer, open_writer
+from coach.errors import InputError
+from coach.files import Replacing
+from coach.pipeline import Pipeline
+
+
+class Job(NamedTuple):
+    """What to grade and where to put it."""
+
+    sources: tuple[Source, ...]
+    out: Path | None
+    """None for standard output."""
+    out_format: Format = "jsonl"
+    journal: Path | None = None
+    """None keeps grades for the length of the run only."""
+    report: Path | None = None
+    """The HTML page of the run; each row gets a page in a folder beside it."""
+    strict: bool = False
+    """Stop at the first row that fails."""
+
+
+class Streams(NamedTuple):
+    """Standard input and output, for jobs that use them."""
+
+    stdin: IO[bytes] | None = None
+    stdout: IO[bytes] | None = None
+
+
+class Watch(NamedTuple):
+    """Who is told what."""
+
+    started: Callable[[Engine], None] = lambda engine: None
+    counted: Callable[[Tally], None] = lambda tally: None
+
+
+async def run(
+    pipeline: Pipeline,
+    job: Job,
+    *,
+    flow: Flow | None = None,
+    streams: Streams | None = None,
+    watch: Watch | None = None,
+) -> Summary:
+    """Grade every row of the job's inputs.
+
+    The output is written beside its name and renamed at the end; what a run that was stopped has written stays there as
+    `NAME.part`, and all its grades stay in the journal.
+
+    Raises:
+        InputError: an input cannot be read, the output or the journal not be written; or a bad row, where `strict`.
+        JudgeError: the judge fails row after row; or one row, where `strict`.
+    """
+    check(job)
+    watch, streams = watch or Watch(), streams or Streams()
+    tally = Tally()
+    shape = Shape(tuple(pipeline.bank.criteria), parquet_types(job.sources))
+    with ExitStack() as stack:
+        book = stack.enter_context(closing(Journal(stack.enter_context(_journal_path(job.journal)))))
+        pages = stack.enter_context(Pages(job.report)) if job.report else None
+        writer = stack.enter_context(_output(job, shape, streams))
+        engine = Engine(pipeline, read_rows(job.sources, streams.stdin), flow=flow, journal=book)
+        watch.started(engine)
+        async with aclosing(engine.outcomes()) as outcomes:
+            async for outcome in outcomes:
+                if job.strict and outcome.result.failure:
+                    raise outcome.result.failure.error
+                writer.write(outcome)
+                tally.add(outcome)
+                if pages:
+                    pages.add(outcome)
+                watch.counted(tally)
+        summary = tally.summary(capped=engine.capped, stopped=engine.stopped, text_of=_texts(pipeline))
+        if pages:
+            pages.finish(summary, pipeline)
+        if engine.stopped:
+            raise Stopped(summary)
+    return summary
+
+
+class Stopped(Exception):
+    """The run was asked to stop before its end; carries what it came to."""
+
+    def __init__(self, summary: Summary) -> None:
+        super().__init__("stopped")
+        self.summary = summary
+
+
+def check(job: Job) -> None:
+    """Whether the job's files go together.
+
+    Raises:
+        InputError: the output is an input too, or an input is not there.
+    """
+    for source in job.sources:
+        if source.path is None:
+            continue
+        if not source.path.exists():
+            raise InputError(f"{source.path} cannot be read: there is no such file", hint="Check the path.")
+        if job.out and source.path.resolve() == job.out.resolve():
+            raise InputError(f"{job.out} is the input too", hint="Write the reports to another file.")
+
+
+@contextmanager
+def _journal_path(path: Path | None) -> Iterator[Path]:
+    if path is not None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="coach-") as folder:
+        yield Path(folder) / "journal.sqlite"
+
+
+@contextmanager
+def _output(job: Job, shape: Shape, streams: Streams) -> Iterator[Writer]:
+    with ExitStack() as stack:
+        if job.out is None:
+            if streams.stdout is None:
+                raise InputError("there is no standard output to write to")
+            file: IO[bytes] = streams.stdout
+        else:
+            file = stack.enter_context(Replacing(job.out)).buffer
+        writer = open_writer(job.out_format, file, shape)
+        yield writer
+        writer.close()
+
+
+def _texts(pipeline: Pipeline) -> Callable[[str], str | None]:
+    """What an expert point of the bank says; None for points of questions that rows brought along."""
+
+    def text_of(id: str) -> str | None:
+        question = id.rpartition(".")[0]
+        if question not in pipeline.bank.ids:
+            return None
+        return next((f"{p.text} ({id})" for p in pipeline.bank.question(question).points if p.id == id), None)
+
+    return text_of

@@ -1,0 +1,151 @@
+"""What a run came to: counts of judged, abstained and failed rows, kept apart; how totals and levels spread; what is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from coach.batch.outcome import Outcome
+from coach.batch.records import parse_facts
+from coach.models import MAX_LEVEL, Usage
+from coach.pricing import add_usage
+
+BINS = 10
+"""Bars of the distribution of totals, ten points each; 100 counts with the last."""
+MAX_CAUSES = 500
+"""Different causes counted one by one; further ones count together."""
+OTHER_CAUSES = "other causes"
+SHOWN = 5
+
+
+class Cause(NamedTuple):
+    """A reason for failures: how many, and the first place it struck."""
+
+    rows: int
+    cause: str
+    first: str
+
+
+class Spread(NamedTuple):
+    """One criterion over all rows."""
+
+    criterion: str
+    levels: tuple[int, ...]
+    """Rows at level 0, 1, ... 4."""
+    open: int
+    """Rows in which it was not judged."""
+
+    @property
+    def mean(self) -> float | None:
+        """Mean level, 0..4; None where none was judged."""
+        count = sum(self.levels)
+        return sum(v * n for v, n in enumerate(self.levels)) / count if count else None
+
+
+class Summary(NamedTuple):
+    """A finished run. rows = judged + abstained + failed."""
+
+    rows: int
+    judged: int
+    abstained: int
+    """Rows without a total, because too little could be judged."""
+    failed: int
+    again: int
+    """Rows that cost nothing now: found in the journal, or the same as another."""
+    totals: tuple[int, ...]
+    """Rows by total, 0 up to 10, 10 up to 20 and so on."""
+    mean: float | None
+    criteria: tuple[Spread, ...]
+    flags: tuple[tuple[str, int], ...]
+    """Red flags by rows, most first."""
+    gaps: tuple[tuple[str, int], ...]
+    """Expert points that answers lack most often."""
+    causes: tuple[Cause, ...]
+    usage: Usage
+    """Of this run; what was found again is not in it."""
+    saved: Usage
+    """What the grades found again cost when they were made."""
+    capped: bool = False
+    """The cost cap ended judging."""
+    stopped: bool = False
+    """The run was interrupted."""
+
+    @property
+    def cached_share(self) -> float | None:
+        """Share of prompt tokens that the provider read from its cache, 0..1."""
+        return self.usage.cached_tokens / self.usage.prompt_tokens if self.usage.prompt_tokens else None
+
+
+class Tally:
+    """Counts outcomes as they come; takes the same memory for any number."""
+
+    def __init__(self) -> None:
+        self.rows = self.failed = self.abstained = self.again = 0
+        self.usage, self.saved = Usage(), Usage()
+        self._sum = 0.0
+        self._totals = [0] * BINS
+        self._levels: dict[str, list[int]] = {}
+        self._flags: Counter[str] = Counter()
+        self._missing: Counter[str] = Counter()
+        self._causes: Counter[str] = Counter()
+        self._first: dict[str, str] = {}
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one."""
+        self.rows += 1
+        self.again += outcome.again
+        failure = outcome.result.failure
+        if failure is not None:
+            self.failed += 1
+            cause = failure.cause if failure.cause in self._causes or len(self._causes) < MAX_CAUSES else OTHER_CAUSES
+            self._causes[cause] += 1
+            self._first.setdefault(cause, outcome.row.place)
+            return
+        facts = parse_facts(outcome.result.facts_json)
+        if outcome.again:
+            self.saved = add_usage(self.saved, facts.usage)
+        else:
+            self.usage = add_usage(self.usage, facts.usage)
+        if facts.total is None:
+            self.abstained += 1
+        else:
+            self._sum += facts.total
+            self._totals[min(int(facts.total * BINS / 100), BINS - 1)] += 1
+        for criterion, level in facts.levels.items():
+            counts = self._levels.get(criterion)
+            if counts is None:
+                counts = self._levels[criterion] = [0] * (MAX_LEVEL + 2)
+            counts[MAX_LEVEL + 1 if level is None else level] += 1
+        self._flags.update(facts.flags)
+        self._missing.update(facts.missing)
+
+    def summary(
+        self, *, capped: bool = False, stopped: bool = False, text_of: Callable[[str], str | None] = lambda id: id
+    ) -> Summary:
+        """All that was counted.
+
+        Args:
+            capped: see `Summary`.
+            stopped: see `Summary`.
+            text_of: what an expert point says; None leaves it out.
+        """
+        judged = self.rows - self.failed - self.abstained
+        gaps = ((text_of(id), count) for id, count in self._missing.most_common())
+        return Summary(
+            rows=self.rows,
+            judged=judged,
+            abstained=self.abstained,
+            failed=self.failed,
+            again=self.again,
+            totals=tuple(self._totals),
+            mean=self._sum / judged if judged else None,
+            criteria=tuple(Spread(c, tuple(n[:-1]), n[-1]) for c, n in self._levels.items()),
+            flags=tuple(self._flags.most_common()),
+            gaps=tuple((text, count) for text, count in gaps if text is not None)[: 2 * SHOWN],
+            causes=tuple(Cause(n, cause, self._first[cause]) for cause, n in self._causes.most_common()),
+            usage=self.usage,
+            saved=self.saved,
+            capped=capped,
+            stopped=stopped,
+        )

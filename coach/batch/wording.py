@@ -1,0 +1,78 @@
+"""A run in words, for the terminal: plain lines, with everything from rows made inert."""
+
+from __future__ import annotations
+
+from coach.batch.estimate import CALL_SECONDS, REPLY_TOKENS, Estimate
+from coach.batch.summary import SHOWN, Summary
+from coach.models import Usage
+from coach.render.plain import inert
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+def summary_lines(summary: Summary, wrote: str) -> list[str]:
+    """The summary, most wanted first."""
+    s = summary
+    lines = [f"{inert(wrote)}: {s.rows} rows, {s.judged} judged, {s.abstained} without a total, {s.failed} failed."]
+    if s.again:
+        lines.append(f"  {s.again} found again or the same as another row; they cost nothing{_saved(s.saved)}.")
+    if s.judged and s.mean is not None:
+        lines.append(f"  totals 0 {sparkline(s.totals)} 100, mean {s.mean:.1f}")
+        lines.append(
+            "  mean levels: " + ", ".join(f"{c.criterion} {c.mean:.1f}" for c in s.criteria if c.mean is not None)
+        )
+    if s.flags:
+        lines.append("  red flags: " + ", ".join(f"{id} {count}" for id, count in s.flags[:SHOWN]))
+    if s.gaps:
+        lines.append("  most often missing:")
+        lines += [f"    {count} x {inert(text)}" for text, count in s.gaps[:SHOWN]]
+    if s.usage.calls:
+        lines.append(f"  {_used(s)}")
+    if s.causes:
+        lines.append("  failures by cause:")
+        lines += [f"    {c.rows} x {inert(c.cause)} (first at {inert(c.first)})" for c in s.causes[:10]]
+    return lines
+
+
+def sparkline(counts: tuple[int, ...]) -> str:
+    """Counts as bars one character high; a count above 0 always shows."""
+    longest = max(counts, default=0) or 1
+    return "".join(_BLOCKS[-(-8 * count // longest)] for count in counts)
+
+
+def estimate_lines(found: Estimate) -> list[str]:
+    """The estimate, with what it assumes."""
+    lines = [
+        f"{found.rows} rows: {found.to_judge} to grade, {found.found} in the journal, {found.same} the same as another, "
+        f"{found.bad} that cannot be graded"
+    ]
+    if found.calls:
+        money = "price unknown" if found.cost_usd is None else f"about ${found.cost_usd:.2f}"
+        lines.append(
+            f"about {found.calls} calls, {found.prompt_tokens} prompt and {found.completion_tokens} completion tokens, {money}"
+        )
+        lines.append(
+            f"assumed: {REPLY_TOKENS} tokens a reply, {CALL_SECONDS:g} s a call, nothing from the provider's cache"
+        )
+    else:
+        lines.append("no calls: nothing to pay")
+    lines.append(f"about {duration(found.seconds)}")
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min` or `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _used(s: Summary) -> str:
+    money = "price unknown" if s.usage.cost_usd is None else f"${s.usage.cost_usd:.4f}"
+    cached = f" ({s.cached_share:.0%} from the provider's cache)" if s.cached_share is not None else ""
+    prompt = f"{s.usage.prompt_tokens} prompt{cached}"
+    return f"{s.usage.calls} calls, {prompt} and {s.usage.completion_tokens} completion tokens, {money}"
+
+
+def _saved(usage: Usage) -> str:
+    return f", where they had cost ${usage.cost_usd:.4f}" if usage.cost_usd else ""

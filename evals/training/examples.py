@@ -1,0 +1,76 @@
+"""Labelled answers as the cross-encoder learns from them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from coach.evaluation.labels import Labelled
+from coach.fingerprints import digest_of
+from coach.judges.cross_encoder import FLAGS, TARGETS, Window, load_tokenizer, windows
+from coach.models import Question
+
+
+class Example(NamedTuple):
+    """One answer: its first window and what both labels say of it, averaged; NaN where neither says anything."""
+
+    window: Window
+    levels: tuple[float, ...]
+    """One per target."""
+    flags: tuple[float, ...]
+    """0..1, one per flag."""
+    covered: tuple[float, ...]
+    """0..1, one per expert point."""
+
+
+def examples_of(
+    rows: Sequence[Labelled], questions: Sequence[Question], second: dict[str, dict[str, Any]]
+) -> list[Example]:
+    """Examples of labelled answers.
+
+    Args:
+        rows: with the writer's label.
+        questions: of each row, with points.
+        second: blind labels by the row's id; rows without one have the writer's only.
+    """
+    return [_example(r, q, second.get(r.id)) for r, q in zip(rows, questions, strict=True)]
+
+
+def read_second(path: Path) -> dict[str, dict[str, Any]]:
+    """Second labels by id."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {row["id"]: row for row in map(json.loads, lines)}
+
+
+def answers_digest(rows: Sequence[Labelled]) -> str:
+    """Tells whether two measurements were made on the same answers and labels."""
+    return digest_of([[r.id, r.answer, r.overall, r.criteria, sorted(r.red_flags), sorted(r.covered)] for r in rows])
+
+
+def _example(row: Labelled, question: Question, second: dict[str, Any] | None) -> Example:
+    first = {"overall": row.overall, "criteria": row.criteria, "red_flags": row.red_flags, "covered": row.covered}
+    labels: list[dict[str, Any]] = [first, second] if second else [first]
+    points = [p.text for p in question.points]
+    # Points of a question brought along are cut from its reference, and nobody has labelled those.
+    covered = [
+        _mean([float(i + 1 in label["covered"]) for label in labels]) if row.question_id else math.nan
+        for i in range(len(points))
+    ]
+    return Example(
+        window=windows(load_tokenizer(), question.question, points, row.answer)[0],
+        levels=tuple(
+            _mean([label["overall"] if t == "overall" else label["criteria"][t] for label in labels]) for t in TARGETS
+        ),
+        flags=tuple(_mean([float(f in label["red_flags"]) for label in labels]) for f in FLAGS),
+        covered=tuple(covered),
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    known = [v for v in values if v is not None]
+    return float(np.mean(known)) if known else math.nan

@@ -1,0 +1,111 @@
+"""Figures of the offline judge on questions that neither its network nor its decision has seen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold
+
+from coach.evaluation.grade import GradedRow, grade_rows
+from coach.evaluation.labels import Labelled
+from coach.evaluation.metrics import agreement
+from coach.judges.cross_encoder import Reading
+from coach.judges.decision import decide
+from coach.judges.offline import COVERED, PARTIAL, OfflineJudge
+from evals.training.stack import Data, fit_decision
+
+FOLDS = 5
+DOUBT_BINS = 5
+_KINDS = {
+    "negated": r"opposit|negat|invers|against every|arguing against|argues the|argues against|contrarian",
+    "list": r"keyword|list of|list dressed|buzzword",
+    "gibberish": r"gibberish|salad|mash",
+    "injected": r"grader|inject|to the judge|instruction",
+    "off topic": r"off[- ]topic|another question|different question",
+}
+
+
+class KnownReadings:
+    """A reader that gives back what was read before."""
+
+    def __init__(self, data: Data) -> None:
+        self._known = {(t.question.question, t.answer): r for t, r in zip(data.tasks, data.readings, strict=True)}
+
+    def read(self, question: str, points: Sequence[str], answer: str) -> Reading:
+        """See `Reader.read`."""
+        return self._known[question, answer]
+
+
+def held_out_figures(data: Data, rows: Sequence[Labelled], styles: dict[str, str]) -> dict[str, Any]:
+    """A decision fitted without a fold of questions grades the fold through the whole pipeline.
+
+    Args:
+        data: answers that reach the judge, read by networks that had not seen their questions.
+        rows: all answers, those that the screen decides included.
+        styles: what kind of answer each row is, by id.
+    """
+    reader = KnownReadings(data)
+    graded: list[GradedRow] = []
+    probabilities, covered, doubts, errors = [], [], [], []
+    for fit, test in GroupKFold(FOLDS, shuffle=True, random_state=1).split(data.features, groups=data.groups):
+        decision = fit_decision(data, fit)
+        groups = set(data.groups[test])
+        graded += grade_rows(OfflineJudge(decision, reader), [r for r in rows if r.group in groups])
+        for i in test:
+            scores = decide(decision, data.readings[i], data.features[i], data.signs[i], data.vectors[i])
+            known = ~np.isnan(data.levels[i])
+            doubts += list(scores.doubts[known])
+            errors += list(np.abs(scores.levels[known] - data.levels[i][known]))
+            if data.rows[i].question_id:
+                probabilities += list(scores.points)
+                covered += [p + 1 in data.rows[i].covered for p in range(len(scores.points))]
+    told = agreement(graded)
+    told["points"] = _points(np.array(probabilities), np.array(covered))
+    told["reliability"] = reliability(np.array(doubts), np.array(errors))
+    told["twins_within_one"] = twins_within_one(graded)
+    told["above_two"] = above_two(graded, styles)
+    return told
+
+
+def _points(probabilities: np.ndarray, covered: np.ndarray) -> dict[str, float]:
+    return {
+        "labelled_covered": round(float(covered.mean()), 3),
+        "auc": round(float(roc_auc_score(covered, probabilities)), 3),
+        "covered_holds": round(float(covered[probabilities >= COVERED].mean()), 3),
+        "missing_yet_labelled_covered": round(float(covered[probabilities < PARTIAL].mean()), 3),
+    }
+
+
+def reliability(doubts: np.ndarray, errors: np.ndarray) -> list[dict[str, float]]:
+    """Expected against actual absolute error, in bins of equal size, over all criteria."""
+    parts = np.array_split(np.argsort(doubts), DOUBT_BINS)
+    return [
+        {
+            "n": len(p),
+            "expected_error": round(float(doubts[p].mean()), 2),
+            "actual_error": round(float(errors[p].mean()), 2),
+            "within_one": round(float((np.round(errors[p]) <= 1).mean()), 3),
+        }
+        for p in parts
+    ]
+
+
+def twins_within_one(graded: Sequence[GradedRow]) -> dict[str, float]:
+    """Pairs that say the same in another manner: how many are graded within one step of each other."""
+    by_id = {g.label.id: g.report.overall for g in graded}
+    pairs = [(g.report.overall, by_id.get(g.label.twin_of)) for g in graded if g.label.twin_of]
+    apart = [abs(a - b) for a, b in pairs if a is not None and b is not None]
+    return {"pairs": len(apart), "share": round(float(np.mean(np.array(apart) <= 1)), 3)}
+
+
+def above_two(graded: Sequence[GradedRow], styles: dict[str, str]) -> dict[str, dict[str, int]]:
+    """Of answers of the worst kinds that are labelled 2 or below: how many come out above 2."""
+    told = {}
+    for kind, pattern in _KINDS.items():
+        of_kind = [g for g in graded if g.label.overall <= 2 and re.search(pattern, styles[g.label.id], re.IGNORECASE)]
+        told[kind] = {"n": len(of_kind), "above_two": sum((g.report.overall or 0) > 2 for g in of_kind)}
+    return told

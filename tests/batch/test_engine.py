@@ -1,0 +1,329 @@
+"""The engine with fakes at its edges."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import HashEmbedder, ScriptedJudge
+
+from coach.batch import engine as engine_module
+from coach.batch.engine import GIVE_UP_AFTER, Engine, Flow
+from coach.batch.journal import Journal
+from coach.batch.outcome import Outcome
+from coach.batch.rows import Row, rows_of
+from coach.errors import CoachError, CostCapReached, InputError, JudgeRefused, JudgeUnavailable
+from coach.models import Abstained, Evidence, Judged, Judgement, JudgeTask
+from coach.pipeline import Pipeline
+
+ANSWER = "A cache pays off where the same reads repeat often. You pay with invalidation when the truth changes. Number"
+QUOTE = Evidence(quote="the same reads repeat")
+
+
+class Judge(ScriptedJudge):
+    """Level 2 throughout, unless a function for the answer's number says otherwise; knows how many it judged at once."""
+
+    def __init__(self, act: Callable[[int], Any] | None = None) -> None:
+        super().__init__(lambda id: Judged(criterion_id=id, level=2, evidence=(QUOTE,)))
+        self._act = act
+        self.now = self.peak = 0
+        self.asked: list[int] = []
+        self._called = asyncio.Event()
+
+    async def has_been_asked(self, times: int) -> None:
+        while len(self.asked) < times:
+            self._called.clear()
+            await self._called.wait()
+
+    async def judge(self, task: JudgeTask) -> Judgement:
+        number = int(task.answer.rsplit(maxsplit=1)[1])
+        self.asked.append(number)
+        self._called.set()
+        self.now += 1
+        self.peak = max(self.peak, self.now)
+        try:
+            wait = self._act(number) if self._act else None
+            if wait is not None:
+                await wait
+            return await super().judge(task)
+        finally:
+            self.now -= 1
+
+
+def rows(*numbers: int, question: str = "q01") -> Iterator[Row]:
+    return rows_of({"question_id": question, "answer": f"{ANSWER} {n}"} for n in numbers)
+
+
+def fail(error: CoachError) -> None:
+    raise error
+
+
+def make(judge: Judge, given: Iterator[Row], *, journal: Journal | None = None, **flow: Any) -> Engine:
+    return Engine(Pipeline(judge=judge, embedder=HashEmbedder()), given, flow=Flow(**flow), journal=journal)
+
+
+async def collect(engine: Engine) -> list[Outcome]:
+    async with aclosing(engine.outcomes()) as outcomes:
+        return [o async for o in outcomes]
+
+
+def statuses(outcomes: list[Outcome]) -> list[str]:
+    return [o.report.status for o in outcomes]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    book = Journal(tmp_path / "j.sqlite")
+    yield book
+    book.close()
+
+
+def test_outcomes_keep_the_order_of_the_rows() -> None:
+    judge = Judge(lambda n: asyncio.sleep(0.02 if n == 0 else 0))
+    found = asyncio.run(collect(make(judge, rows(*range(20)), concurrency=4, window=6)))
+    assert [o.row.line for o in found] == list(range(1, 21))
+    assert statuses(found) == ["ok"] * 20
+
+
+def test_no_rows_give_no_outcomes() -> None:
+    assert asyncio.run(collect(make(Judge(), rows()))) == []
+
+
+def test_no_more_than_the_limit_are_judged_at_once() -> None:
+    judge = Judge(lambda n: asyncio.sleep(0.001))
+    asyncio.run(collect(make(judge, rows(*range(30)), concurrency=3)))
+    assert judge.peak == 3
+
+
+def test_rows_of_one_question_are_judged_together() -> None:
+    mixed = [{"question_id": f"q0{1 + n % 2}", "answer": f"{ANSWER} {n}"} for n in range(8)]
+    judge = Judge()
+    asyncio.run(collect(make(judge, rows_of(mixed), concurrency=1)))
+    assert {tuple(sorted(judge.asked[:4])), tuple(sorted(judge.asked[4:]))} == {(0, 2, 4, 6), (1, 3, 5, 7)}
+
+
+def test_rows_are_taken_only_as_there_is_room() -> None:
+    taken = 0
+
+    def endless() -> Iterator[Row]:
+        nonlocal taken
+        for row in rows(*range(10_000)):
+            taken += 1
+            yield row
+
+    async def first() -> Outcome:
+        async with aclosing(make(Judge(), endless(), window=10).outcomes()) as outcomes:
+            found = await anext(outcomes)
+            await asyncio.sleep(0.2)
+            return found
+
+    assert asyncio.run(first()).row.line == 1
+    assert taken <= 40
+
+
+def test_identical_rows_under_way_are_judged_once() -> None:
+    judge = Judge(lambda n: asyncio.sleep(0.01))
+    found = asyncio.run(collect(make(judge, rows(1, 1, 2, 1))))
+    assert sorted(judge.asked) == [1, 2]
+    assert [o.again for o in found] == [False, True, False, True]
+
+
+def test_a_row_at_fault_fails_alone_and_names_its_place() -> None:
+    given = [{"question_id": "q01", "answer": f"{ANSWER} 1"}, {"question_id": "q01", "answer": " "}, {"answer": "x"}]
+    found = asyncio.run(collect(make(Judge(), rows_of(given))))
+    assert statuses(found) == ["ok", "failed", "failed"]
+    failures = [o.result.failure for o in found[1:] if o.result.failure]
+    assert [f.error.message.split(":")[0] for f in failures] == ["row 2", "row 3"]
+    assert failures[0].cause == "the answer is empty"
+
+
+def test_a_bug_in_one_row_costs_no_other() -> None:
+    judge = Judge(lambda n: 1 / 0 if n == 1 else None)
+    found = asyncio.run(collect(make(judge, rows(0, 1, 2))))
+    assert statuses(found) == ["ok", "failed", "ok"]
+    assert found[1].result.failure
+    assert "ZeroDivisionError" in found[1].result.failure.cause
+
+
+def test_a_row_over_its_deadline_fails_alone() -> None:
+    judge = Judge(lambda n: asyncio.Event().wait() if n == 1 else None)
+    found = asyncio.run(collect(make(judge, rows(0, 1, 2), deadline=0.05)))
+    assert statuses(found) == ["ok", "failed", "ok"]
+
+
+def test_a_judge_that_fails_every_row_ends_the_run() -> None:
+    judge = Judge(lambda n: fail(JudgeRefused("bad key")))
+    with pytest.raises(JudgeRefused, match=f"{GIVE_UP_AFTER} rows in a row failed: bad key"):
+        asyncio.run(collect(make(judge, rows(*range(200)), concurrency=2)))
+    assert len(judge.asked) < 2 * GIVE_UP_AFTER
+
+
+def test_rows_that_cannot_be_read_any_further_end_the_run() -> None:
+    def broken() -> Iterator[Row]:
+        yield from rows(0)
+        raise InputError("the disk is gone")
+
+    with pytest.raises(InputError, match="the disk is gone"):
+        asyncio.run(collect(make(Judge(), broken(), window=1)))
+
+
+def test_a_busy_endpoint_is_asked_less_at_once() -> None:
+    async def go() -> int:
+        judge = Judge(lambda n: asyncio.sleep(0.001))
+        engine = make(judge, rows(*range(40)), concurrency=16)
+        engine._pipeline.pace.held_up()
+        await collect(engine)
+        return judge.peak
+
+    assert asyncio.run(go()) < 16
+
+
+# --- journal
+
+
+def test_what_the_journal_holds_is_not_judged(journal: Journal) -> None:
+    asyncio.run(collect(make(Judge(), rows(1, 2), journal=journal)))
+    judge = Judge()
+    found = asyncio.run(collect(make(judge, rows(1, 3, 2), journal=journal)))
+    assert judge.asked == [3]
+    assert [o.again for o in found] == [True, False, True]
+
+
+def test_failed_rows_are_judged_again(journal: Journal) -> None:
+    broken = Judge(lambda n: fail(JudgeUnavailable("gone")) if n == 1 else None)
+    asyncio.run(collect(make(broken, rows(1, 2), journal=journal)))
+    assert journal.info().causes == (("gone", 1),)
+    judge = Judge()
+    assert statuses(asyncio.run(collect(make(judge, rows(1, 2), journal=journal)))) == ["ok", "ok"]
+    assert judge.asked == [1]
+
+
+def test_a_grade_that_the_endpoint_left_open_is_written_but_not_kept(journal: Journal) -> None:
+    judge = Judge()
+    judge._verdict = lambda id: (
+        Judged(criterion_id=id, level=2, evidence=(QUOTE,))
+        if id != "tradeoffs"
+        else Abstained(criterion_id=id, reason="gone", status="unreachable")
+    )
+    assert statuses(asyncio.run(collect(make(judge, rows(1), journal=journal)))) == ["ok"]
+    assert (journal.info().grades, journal.info().claimed) == (0, 0)
+
+
+def test_rows_another_journal_has_claimed_are_waited_for(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "POLL", 0.01)
+    other = Journal(tmp_path / "j.sqlite")
+    slow, quick = Judge(lambda n: asyncio.sleep(0.05)), Judge()
+
+    async def both() -> list[list[Outcome]]:
+        first = asyncio.create_task(collect(make(slow, rows(1, 2), journal=other)))
+        await slow.has_been_asked(1)
+        return [await collect(make(quick, rows(1, 2, 3), journal=journal)), await first]
+
+    second, first = asyncio.run(both())
+    other.close()
+    assert (slow.asked, quick.asked) == ([1, 2], [3])
+    assert [o.result.body for o in first] == [o.result.body for o in second[:2]]
+
+
+def test_rows_another_journal_gives_up_are_taken_over(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "POLL", 0.01)
+    other = Journal(tmp_path / "j.sqlite")
+    broken, judge = Judge(lambda n: asyncio.sleep(0.05)), Judge()
+    broken._error = JudgeUnavailable("gone")
+
+    async def both() -> list[Outcome]:
+        first = asyncio.create_task(collect(make(broken, rows(1), journal=other)))
+        await broken.has_been_asked(1)
+        found = await collect(make(judge, rows(1), journal=journal))
+        await first
+        return found
+
+    assert statuses(asyncio.run(both())) == ["ok"]
+    other.close()
+    assert judge.asked == [1]
+
+
+# --- money, stopping
+
+
+def test_after_the_cap_rows_fail_without_being_asked() -> None:
+    judge = Judge(lambda n: fail(CostCapReached("too dear")) if n == 2 else None)
+    engine = make(judge, rows(*range(40)), concurrency=1, window=40)
+    found = asyncio.run(collect(engine))
+    assert engine.capped
+    assert statuses(found) == ["ok", "ok"] + ["failed"] * 38
+    assert judge.asked == [0, 1, 2]
+
+
+def test_a_call_that_could_not_be_afforded_beside_others_is_tried_alone() -> None:
+    spent: list[int] = []
+
+    def act(number: int) -> Any:
+        if judge.now > 2:
+            raise CostCapReached("others have the money set aside")
+        spent.append(number)
+        return asyncio.sleep(0.005)
+
+    judge = Judge(act)
+    engine = make(judge, rows(*range(8)), concurrency=4)
+    assert statuses(asyncio.run(collect(engine))) == ["ok"] * 8
+    assert not engine.capped
+    assert sorted(spent) == list(range(8))
+
+
+def test_stopping_finishes_what_is_under_way_and_starts_nothing(journal: Journal) -> None:
+    async def go() -> tuple[list[Outcome], Judge]:
+        held = asyncio.Event()
+        judge = Judge(lambda n: held.wait())
+        engine = make(judge, rows(*range(50)), concurrency=3, journal=journal)
+        running = asyncio.create_task(collect(engine))
+        await judge.has_been_asked(3)
+        engine.stop()
+        held.set()
+        return await running, judge
+
+    found, judge = asyncio.run(go())
+    assert statuses(found) == ["ok"] * 3
+    assert (len(judge.asked), journal.info().grades) == (3, 3)
+
+
+def test_stopping_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "GRACE", 0.05)
+
+    async def go() -> list[Outcome]:
+        judge = Judge(lambda n: asyncio.Event().wait())
+        engine = make(judge, rows(1))
+        running = asyncio.create_task(collect(engine))
+        await judge.has_been_asked(1)
+        engine.stop()
+        return await running
+
+    assert asyncio.run(go()) == []
+
+
+def test_a_reader_that_stops_cancels_what_is_under_way() -> None:
+    cancelled = []
+
+    async def waits() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    async def go() -> None:
+        judge = Judge(lambda n: waits() if n else None)
+        async with aclosing(make(judge, rows(0, 1), concurrency=2).outcomes()) as outcomes:
+            await anext(outcomes)
+            await judge.has_been_asked(2)
+
+    asyncio.run(go())
+    assert cancelled == [True]

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from builders import report
+
+from coach.batch.outcome import Failure, Outcome, Result, graded
+from coach.batch.records import grade_of
+from coach.batch.rows import Row
+from coach.batch.summary import MAX_CAUSES, OTHER_CAUSES, Summary, Tally
+from coach.batch.wording import duration, sparkline, summary_lines
+from coach.errors import InputError
+from coach.models import Usage
+
+PAID = Usage(calls=1, prompt_tokens=100, cached_tokens=40, completion_tokens=10, cost_usd=0.5)
+
+
+def ok(*, again: bool = False, **changes: Any) -> Outcome:
+    return Outcome(Row(1, {}), graded(grade_of(report(usage=PAID, **changes))), again)
+
+
+def bad(cause: str, line: int = 1) -> Outcome:
+    return Outcome(Row(line, {}), Result(b"", "", Failure(InputError(cause), cause)))
+
+
+def summed(*outcomes: Outcome) -> Summary:
+    tally = Tally()
+    for outcome in outcomes:
+        tally.add(outcome)
+    return tally.summary()
+
+
+def test_judged_abstained_and_failed_stay_apart() -> None:
+    found = summed(ok(), ok(total=None, overall=None), bad("x"), bad("x"))
+    assert (found.rows, found.judged, found.abstained, found.failed) == (4, 1, 1, 2)
+
+
+def test_only_what_this_run_asked_for_is_its_money() -> None:
+    found = summed(ok(), ok(again=True), ok(again=True))
+    assert (found.usage.cost_usd, found.saved.cost_usd, found.again) == (0.5, 1.0, 2)
+
+
+def test_totals_spread_over_ten_bars_and_a_hundred_counts_with_the_last() -> None:
+    found = summed(ok(total=0.0), ok(total=9.9), ok(total=10.0), ok(total=100.0))
+    assert found.totals == (2, 1, 0, 0, 0, 0, 0, 0, 0, 1)
+    assert found.mean == pytest.approx(119.9 / 4)
+
+
+def test_levels_are_counted_by_criterion_and_open_ones_apart() -> None:
+    framing, tradeoffs = summed(ok(), ok()).criteria
+    assert (framing.levels, framing.open, framing.mean) == ((0, 0, 0, 2, 0), 0, 3.0)
+    assert (tradeoffs.levels, tradeoffs.open, tradeoffs.mean) == ((0, 0, 0, 0, 0), 2, None)
+
+
+def test_flags_and_gaps_come_most_common_first() -> None:
+    found = summed(ok(), ok(red_flags=()))
+    assert (found.flags, found.gaps) == ((("model_first", 1),), (("q01.2", 2),))
+
+
+def test_like_causes_count_together_with_the_first_place() -> None:
+    (cause,) = summed(bad("gone", 3), bad("gone", 9)).causes
+    assert cause == (2, "gone", "line 3")
+
+
+def test_causes_without_end_take_no_memory_without_end() -> None:
+    found = summed(*(bad(f"cause {n}") for n in range(MAX_CAUSES + 50)))
+    assert (found.causes[0].rows, found.causes[0].cause) == (50, OTHER_CAUSES)
+
+
+def test_the_share_of_cached_tokens_is_told() -> None:
+    assert summed(ok()).cached_share == 0.4
+    assert any("100 prompt (40% from the provider's cache)" in line for line in summary_lines(summed(ok()), "Wrote x"))
+
+
+def test_words_from_rows_cannot_colour_the_terminal() -> None:
+    assert "\x1b" not in "\n".join(summary_lines(summed(bad("\x1b[31mred")), "Wrote x"))
+
+
+def test_a_bar_above_nothing_always_shows() -> None:
+    assert sparkline((0, 1, 1000)) == " ▁█"
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(12.4, "12 s"), (600.0, "10 min"), (9000.0, "2.5 h")])
+def test_durations_are_told_in_their_unit(seconds: float, told: str) -> None:
+    assert duration(seconds) == told
