@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import spearmanr
-from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support, roc_auc_score
+from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
 from coach.evaluation.intervals import Interval, bootstrap_interval, rate_interval
 from coach.scoring import OVERALL_CUTS

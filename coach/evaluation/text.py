@@ -40,7 +40,7 @@ def _counts_of_failures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _wide(statistic: str) -> int:
-    return 21 if statistic in {"qwk", "spearman"} else 8
+    return 23 if statistic in {"qwk", "spearman"} else 8
 
 
 def _line(name: str, found: Mapping[str, Any]) -> str:

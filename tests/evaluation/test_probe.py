@@ -15,11 +15,11 @@ from fakes import HashEmbedder
 
 from coach import Coach
 from coach.bank import load_bank
-from coach.errors import InputError, JudgeRefused
+from coach.errors import InputError
 from coach.evaluation.labels import Labelled
 from coach.evaluation.probe import PROBES, chosen_probes, run_probes
 from coach.evaluation.probe_card import ProbeResult, ReportCard, report_card
-from coach.models import Evidence, Judged, Judgement, JudgeTask
+from coach.models import Abstained, Evidence, Judged, Judgement, JudgeTask
 from coach.report import JudgeKind
 
 TOPICS = (
@@ -219,13 +219,13 @@ def test_few_answers_make_no_judge_clean(bank: Path) -> None:
     assert report_card(run).results[0].verdict == "too few"
 
 
-class Refusing(PlantedJudge):
+class Abstaining(PlantedJudge):
     async def judge(self, task: JudgeTask) -> Judgement:
-        raise JudgeRefused("no")
+        return Judgement(verdicts=tuple(Abstained(criterion_id=c, reason="cannot tell") for c in (LIGHT, HEAVY)))
 
 
 def test_answers_that_get_no_grade_are_counted_not_probed(bank: Path) -> None:
-    found = card(bank, Refusing())
+    found = card(bank, Abstaining())
     assert (found.answers, found.graded) == (ANSWERS, 0)
     assert all(r.pairs == 0 and r.verdict == "too few" for r in found.results)
 
