@@ -70,7 +70,7 @@ def test_a_changed_prompt_invalidates_the_records_visibly(
 
 def test_an_answer_that_was_never_recorded_is_told_apart_from_that(coach: Coach) -> None:
     with pytest.raises(JudgeUnavailable, match="for this question, rubric and answer"):
-        asyncio.run(coach.agrade("q01", "First I ask what it is for, whom it serves, and what it may cost us all."))
+        asyncio.run(coach.agrade("q01", (ROOT / "examples" / "q01-model-first.md").read_text(encoding="utf-8")))
 
 
 def test_the_key_is_that_of_nothing_else() -> None:
