@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -80,4 +81,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def entry_point() -> None:
     """What the installed `coach` script runs."""
-    sys.exit(main())
+    code = main()
+    if code == EXIT_INTERRUPTED:
+        # All is closed by now; taking torch apart, where it was loaded, would keep the user waiting for seconds.
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
