@@ -25,6 +25,9 @@ def _unwritable(path: Path, error: OSError) -> InputError:
     )
 
 
+_BUFFER = 1 << 18
+
+
 class Replacing:
     """A file for writing that gets its final name only when all went well; bytes go to its `buffer`.
 
@@ -44,7 +47,9 @@ class Replacing:
             InputError: it cannot be opened.
         """
         try:
-            self._file = self._part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
+            self._file = self._part.open(
+                "w", buffering=_BUFFER, encoding="utf-8", errors="backslashreplace", newline="\n"
+            )
         except OSError as error:
             raise _unwritable(self._path, error) from None
         return self._file

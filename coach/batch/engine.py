@@ -26,7 +26,7 @@ from coach.pipeline import Pipeline, Prepared
 from coach.report import FeedbackReport
 
 FIRST_BATCH, LARGEST_BATCH = 8, 64
-"""Answers encoded at once. The first batches are small, so that the judge has work early."""
+"""Answers encoded at once: few as long as the judge waits for them, more once it has some in hand."""
 BACKLOG = 2 * LARGEST_BATCH
 """Answers prepared ahead of the judge."""
 POLL = 0.5
@@ -56,6 +56,11 @@ class Flow(NamedTuple):
 class _Job(NamedTuple):
     slot: Slot
     prepared: Prepared
+
+
+def batch_size(before: int) -> int:
+    """Answers to encode at once after so many of a window."""
+    return max(FIRST_BATCH, min(before // 4, LARGEST_BATCH))
 
 
 class Engine:
@@ -208,10 +213,10 @@ class Engine:
     async def _prepare(self, slots: Sequence[Slot], encoding: Lane) -> None:
         """Encode in batches, rows of one question together, and hand on to the judge."""
         order = sorted(slots, key=self._intake.question)
-        size, start = FIRST_BATCH, 0
+        start = 0
         while start < len(order) and not self.stopped:
-            batch = order[start : start + size]
-            start, size = start + size, min(2 * size, LARGEST_BATCH)
+            batch = order[start : start + batch_size(start)]
+            start += len(batch)
             if self.capped:
                 self._settle_capped(batch)
                 continue

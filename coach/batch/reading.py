@@ -32,6 +32,7 @@ MAX_LINE_BYTES = 4_000_000
 """A longer line is a failed row; the rest of the file is still read."""
 _MARK = b"\xef\xbb\xbf"
 _BATCH_ROWS = 256
+_BUFFER = 1 << 20
 _SURROGATES = (0xDC80, 0xDCFF)
 """What `surrogateescape` makes of bytes that are not UTF-8."""
 
@@ -101,7 +102,7 @@ def read_rows(sources: Sequence[Source], stdin: IO[bytes] | None = None) -> Iter
                     raise InputError("there is no standard input to read")
                 yield from _TEXT[source.format](stdin, name)
             else:
-                with source.path.open("rb") as file:
+                with source.path.open("rb", buffering=_BUFFER) as file:
                     yield from _TEXT[source.format](file, name)
         except OSError as error:
             raise InputError(
@@ -144,23 +145,29 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 
 def _json_row(line: bytes, number: int, name: str) -> Row:
     """The row a line holds, or the fault and its place."""
-    fault = Row(number, {}, name).place
     if len(line) > MAX_LINE_BYTES:
-        return Row(number, InputError(f"{fault}: longer than {MAX_LINE_BYTES:,} bytes"), name)
+        return _bad(number, name, f"longer than {MAX_LINE_BYTES:,} bytes")
     try:
-        content = json.loads(line.decode("utf-8-sig"), parse_constant=_no_constant)
+        content = _DECODER.decode(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        told = InputError(f"{fault}: not UTF-8 at byte {error.start}", hint="Save the file as UTF-8.")
-        return Row(number, told, name)
+        return _bad(number, name, f"not UTF-8 at byte {error.start}", hint="Save the file as UTF-8.")
     except (ValueError, RecursionError) as error:
-        return Row(number, InputError(f"{fault}: not JSON: {error}", hint="Each line holds one JSON object."), name)
+        return _bad(number, name, f"not JSON: {error}", hint="Each line holds one JSON object.")
     if not isinstance(content, dict):
-        return Row(number, InputError(f"{fault}: a JSON {type(content).__name__}, not an object"), name)
+        return _bad(number, name, f"a JSON {type(content).__name__}, not an object")
     return Row(number, content, name)
+
+
+def _bad(number: int, name: str, fault: str, *, hint: str = "") -> Row:
+    return Row(number, InputError(f"{Row(number, {}, name).place}: {fault}", hint=hint), name)
 
 
 def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is no JSON number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+"""Made once: `json.loads` with an argument makes one for every line."""
 
 
 # --- CSV ------------------------------------------------------------------------------------------------------------
@@ -180,8 +187,7 @@ def _csv(file: IO[bytes], name: str) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            told = InputError(f"{Row(start, {}, name).place}: not CSV: {error}", hint="Is a quote left open?")
-            yield Row(start, told, name)
+            yield _bad(start, name, f"not CSV: {error}", hint="Is a quote left open?")
             continue
         if cells:
             yield _csv_row(cells, header, start, name)
@@ -213,15 +219,12 @@ def _header(line: bytes, name: str) -> list[str]:
 
 
 def _csv_row(cells: Sequence[str], header: Sequence[str], number: int, name: str) -> Row:
-    place = Row(number, {}, name).place
     if len(cells) != len(header):
-        told = InputError(
-            f"{place}: {len(cells)} cells where the header has {len(header)}", hint="Is a quote missing, or too many?"
-        )
-        return Row(number, told, name)
+        fault = f"{len(cells)} cells where the header has {len(header)}"
+        return _bad(number, name, fault, hint="Is a quote missing, or too many?")
     low, high = _SURROGATES
     if any(low <= ord(c) <= high for cell in cells if not cell.isascii() for c in cell):
-        return Row(number, InputError(f"{place}: not UTF-8", hint="Save the file as UTF-8."), name)
+        return _bad(number, name, "not UTF-8", hint="Save the file as UTF-8.")
     return Row(number, dict(zip(header, cells, strict=True)), name)
 
 

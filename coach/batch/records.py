@@ -8,7 +8,8 @@ A report's line is put together from bytes, so that a grade found again is never
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from coach.batch.rows import Row
 from coach.models import Usage
@@ -25,10 +26,16 @@ class Facts(NamedTuple):
     overall: int | None
     levels: dict[str, int | None]
     """Criterion to level, None where it was not judged."""
-    flags: tuple[str, ...]
-    missing: tuple[str, ...]
+    flags: Sequence[str]
+    missing: Sequence[str]
     """Expert points that the answer lacks or contradicts."""
-    usage: Usage
+    used: Sequence[Any]
+    """Calls; tokens of prompts, of those cached, of replies, of those spent on thinking; US dollars or None."""
+
+    @property
+    def usage(self) -> Usage:
+        """What was used, by name."""
+        return usage_of(self.used)
 
 
 class Grade(NamedTuple):
@@ -101,9 +108,15 @@ def facts_json(report: FeedbackReport) -> str:
 def parse_facts(text: str) -> Facts:
     """The facts that `facts_json` wrote."""
     total, overall, levels, flags, missing, used = json.loads(text)
-    names = ("calls", "prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens", "cost_usd")
-    usage = Usage.model_construct(**dict(zip(names, used, strict=True)))
-    return Facts(total, overall, levels, tuple(flags), tuple(missing), usage)
+    return Facts(total, overall, levels, flags, missing, used)
+
+
+def usage_of(used: Sequence[Any]) -> Usage:
+    """Usage from numbers in the order in which facts hold them."""
+    return Usage.model_validate(dict(zip(_USED, used, strict=True)))
+
+
+_USED = ("calls", "prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens", "cost_usd")
 
 
 UNFINISHED = frozenset({"unreachable", "over_budget"})

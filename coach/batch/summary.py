@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from coach.batch.outcome import Outcome
-from coach.batch.records import parse_facts
+from coach.batch.records import parse_facts, usage_of
 from coach.models import MAX_LEVEL, Usage
-from coach.pricing import add_usage
 
 BINS = 10
 """Bars of the distribution of totals, ten points each; 100 counts with the last."""
@@ -77,12 +76,33 @@ class Summary(NamedTuple):
         return self.usage.cached_tokens / self.usage.prompt_tokens if self.usage.prompt_tokens else None
 
 
+class _Used:
+    """A sum of usage, kept as plain numbers: a model made for every row would take longer than all the rest of counting."""
+
+    def __init__(self) -> None:
+        self._counts = [0, 0, 0, 0, 0]
+        self._cost: float | None = 0.0
+
+    def add(self, used: Sequence[Any]) -> None:
+        """Add one grade's. Money is unknown from the first grade on whose price is unknown."""
+        *counts, cost = used
+        if not counts[0]:
+            return
+        self._counts = [mine + more for mine, more in zip(self._counts, counts, strict=True)]
+        self._cost = None if self._cost is None or cost is None else self._cost + cost
+
+    @property
+    def usage(self) -> Usage:
+        """The sum; no money where there was no call."""
+        return usage_of([*self._counts, self._cost if self._counts[0] else None])
+
+
 class Tally:
     """Counts outcomes as they come; takes the same memory for any number."""
 
     def __init__(self) -> None:
         self.rows = self.failed = self.abstained = self.again = 0
-        self.usage, self.saved = Usage(), Usage()
+        self._spent, self._saved = _Used(), _Used()
         self._sum = 0.0
         self._totals = [0] * BINS
         self._levels: dict[str, list[int]] = {}
@@ -90,6 +110,11 @@ class Tally:
         self._missing: Counter[str] = Counter()
         self._causes: Counter[str] = Counter()
         self._first: dict[str, str] = {}
+
+    @property
+    def usage(self) -> Usage:
+        """What this run has used so far."""
+        return self._spent.usage
 
     def add(self, outcome: Outcome) -> None:
         """Count one."""
@@ -103,10 +128,7 @@ class Tally:
             self._first.setdefault(cause, outcome.row.place)
             return
         facts = parse_facts(outcome.result.facts_json)
-        if outcome.again:
-            self.saved = add_usage(self.saved, facts.usage)
-        else:
-            self.usage = add_usage(self.usage, facts.usage)
+        (self._saved if outcome.again else self._spent).add(facts.used)
         if facts.total is None:
             self.abstained += 1
         else:
@@ -145,7 +167,7 @@ class Tally:
             gaps=tuple((text, count) for text, count in gaps if text is not None)[: 2 * SHOWN],
             causes=tuple(Cause(n, cause, self._first[cause]) for cause, n in self._causes.most_common()),
             usage=self.usage,
-            saved=self.saved,
+            saved=self._saved.usage,
             capped=capped,
             stopped=stopped,
         )

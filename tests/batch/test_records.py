@@ -39,7 +39,7 @@ def test_reordering_characters_are_written_as_escapes() -> None:
 
 def test_facts_are_what_a_summary_counts() -> None:
     facts = grade_of(REPORT).facts
-    assert (facts.total, facts.overall, facts.flags, facts.missing) == (62.5, 4, ("model_first",), ("q01.2",))
+    assert (facts.total, facts.overall, facts.flags, facts.missing) == (62.5, 4, ["model_first"], ["q01.2"])
     assert facts.levels == {"product_framing": 3, "tradeoffs": None}
     assert facts.usage == REPORT.usage
 
