@@ -142,6 +142,20 @@ class Tally:
         self._flags.update(facts.flags)
         self._missing.update(facts.missing)
 
+    def merge(self, other: Tally) -> None:
+        """Add what another tally counted."""
+        for name in ("rows", "failed", "abstained", "again", "_sum"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.usage, self.saved = add_usage(self.usage, other.usage), add_usage(self.saved, other.saved)
+        self._totals = [mine + theirs for mine, theirs in zip(self._totals, other._totals, strict=True)]
+        for criterion, counts in other._levels.items():
+            mine = self._levels.setdefault(criterion, [0] * len(counts))
+            self._levels[criterion] = [a + b for a, b in zip(mine, counts, strict=True)]
+        self._flags.update(other._flags)
+        self._missing.update(other._missing)
+        self._causes.update(other._causes)
+        self._first = other._first | self._first
+
     def summary(
         self, *, capped: bool = False, stopped: bool = False, text_of: Callable[[str], str | None] = lambda id: id
     ) -> Summary:
