@@ -157,7 +157,12 @@ async def run_by_provider(
             )
         post.outbox.go_on(anew=flow.since > 0)
         post.sending(wanted=True)
-        swept = await _collect(pipeline, job, post, flow, journal)
+        try:
+            swept = await _collect(pipeline, job, post, flow, journal)
+        finally:
+            if waiting := post.outbox.files("uploaded", "created"):
+                sent = sum(f.requests for f in waiting)
+                post.tell(f"{sent} requests are with the provider; the same command again goes on waiting for them.")
         post.sending(wanted=False)
         summary = await run(pipeline, job, flow=flow, streams=streams, watch=watch)
         post.outbox.clear()

@@ -38,6 +38,11 @@ class PacedEndpoint:
         self.model = endpoint.model
         self.identity = endpoint.identity
 
+    @property
+    def thinks(self) -> bool:
+        """See `ChatEndpoint.thinks`."""
+        return self._endpoint.thinks
+
     async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
         """See `ChatEndpoint.complete`.
 
