@@ -31,6 +31,7 @@ from coach.batch.writing import Shape, open_writer
 from coach.errors import CoachError, InputError
 from coach.files import Replacing
 from coach.judges import make_judge
+from coach.judges.budget import required_price
 from coach.judges.endpoint import Endpoint
 from coach.judges.paced import PacedEndpoint, Purse
 from coach.pipeline import Pipeline
@@ -72,12 +73,14 @@ def run_on_ray(job: ClusterJob, *, counted: Callable[[Tally], None] = lambda tal
         InputError: ray is missing, an input cannot be read or the folder not be written.
         JudgeError: the judge fails row after row.
     """
+    # What is wrong with bank or judge is found here, not by every actor.
+    pipeline = Pipeline(bank=job.settings.bank, judge=job.judges, settings=job.settings)
     pieces = cut(job.sources, piece_bytes=job.piece_bytes, piece_rows=job.piece_rows)
     _make_folder(job.out)
     ray = _ray()
     ours = not ray.is_initialized()
     if ours:
-        ray.init(logging_level="error", log_to_driver=False, include_dashboard=False)
+        _join(ray)
     try:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
@@ -88,8 +91,18 @@ def run_on_ray(job: ClusterJob, *, counted: Callable[[Tally], None] = lambda tal
         if ours:
             ray.shutdown()
     _tidy(job, len(pieces))
-    pipeline = Pipeline(bank=job.settings.bank, judge=list(job.judges), settings=job.settings)
     return done.tally.summary(capped=done.capped, text_of=texts_of(pipeline))
+
+
+def _join(ray: Any) -> None:
+    try:
+        ray.init(logging_level="error", log_to_driver=False, include_dashboard=False)
+    except (ConnectionError, ValueError) as error:
+        told = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"the Ray cluster cannot be reached: {told}",
+            hint="Is it running, and RAY_ADDRESS right? `ray status` tells.",
+        ) from None
 
 
 def _ray() -> Any:
@@ -224,15 +237,17 @@ class WardenActor:
 class _RemoteWarden:
     """The actor as a `Warden`."""
 
-    def __init__(self, actor: Any) -> None:
+    def __init__(self, actor: Any, *, money: bool) -> None:
         self._actor = actor
+        self._money = money
 
     async def reserve(self, worst: float) -> float | None:
         found: float | None = await self._actor.reserve.remote(worst)
         return found
 
     async def settle(self, worst: float, cost: float) -> None:
-        await self._actor.settle.remote(worst, cost)
+        if self._money:
+            await self._actor.settle.remote(worst, cost)
 
 
 class Grader:
@@ -244,10 +259,15 @@ class Grader:
         self._job = job
         self._index: Index = ray.get(index)
 
-        def paced(endpoint: Endpoint) -> PacedEndpoint:
-            return PacedEndpoint(endpoint, _RemoteWarden(warden))
+        money = job.settings.max_cost is not None
 
-        judge = make_judge(job.judges, job.settings, wrap=paced)
+        def paced(endpoint: Endpoint) -> PacedEndpoint:
+            if money:
+                required_price(endpoint.model, endpoint.price)
+            return PacedEndpoint(endpoint, _RemoteWarden(warden, money=money))
+
+        # Asking the warden takes a moment for every call; where there is nothing to share out, nobody asks.
+        judge = make_judge(job.judges, job.settings, wrap=paced if money or job.per_minute else None)
         self._pipeline = Pipeline(bank=job.settings.bank, judge=judge, settings=job.settings)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
