@@ -147,6 +147,8 @@ def batch(
         cluster = Cluster(actors, rate, format, refused)
         _end(grade_on_cluster(found, out, settings, judges, flow, cluster), Job(found, Path(out)))
         return
+    if engine == "local" and (actors or rate):
+        raise typer.BadParameter("--actors and --rate go with --engine ray.")
     job = _job(found, None if engine == "ray" else out, format, journal)._replace(report=report, strict=strict)
     if dry_run:
         _estimate(options.make_coach(settings, judges), job, flow, settings, judges, via)

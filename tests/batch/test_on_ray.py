@@ -79,6 +79,12 @@ def test_parquet_in_parquet_out_with_the_grades_of_the_local_engine(happened: di
     assert happened["tables"] == [3, True, "int64"]
 
 
+def test_rate_and_actors_go_with_ray_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.jsonl").write_text('{"question_id": "q01", "answer": "x"}\n', encoding="utf-8")
+    assert main(["batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "o.jsonl"), "--rate", "5"]) == 2
+    assert "go with --engine ray" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said_so"),
     [
