@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -35,10 +36,11 @@ from coach.judges.budget import required_price
 from coach.judges.endpoint import Endpoint
 from coach.judges.paced import PacedEndpoint, Purse
 from coach.pipeline import Pipeline
-from coach.settings import Settings, without_ray_reports
+from coach.settings import Settings, ray_address, without_ray_reports
 
 MAX_DEATHS_AT_START = 10
 """Actors in a row that may die before they are ready; Ray's own limit is none, and ends a run when a machine dies just then."""
+CONNECT_SECONDS = 10.0
 SUCCESS = "_SUCCESS"
 """A file that says the folder is complete, as Hadoop and Spark have it."""
 
@@ -95,9 +97,14 @@ def run_on_ray(job: ClusterJob, *, counted: Callable[[Tally], None] = lambda tal
 
 
 def _join(ray: Any) -> None:
+    """Connect to the cluster that RAY_ADDRESS names, to one on this machine, or start one."""
+    host, _, port = (ray_address() or "").rpartition(":")
     try:
+        if port.isdecimal() and "://" not in host:
+            # Ray itself would try for many minutes.
+            socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
         ray.init(logging_level="error", log_to_driver=False, include_dashboard=False)
-    except (ConnectionError, ValueError) as error:
+    except (OSError, ValueError) as error:
         told = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"the Ray cluster cannot be reached: {told}",

@@ -79,6 +79,18 @@ def test_parquet_in_parquet_out_with_the_grades_of_the_local_engine(happened: di
     assert happened["tables"] == [3, True, "int64"]
 
 
+def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"question_id": "q01", "answer": "x"}\n', encoding="utf-8")
+    env = os.environ | {"RAY_ADDRESS": "127.0.0.1:9", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "coach", "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out")]
+    done = subprocess.run(
+        [*command, "--engine", "ray", "--judge", "offline"], capture_output=True, text=True, check=False, env=env
+    )
+    assert done.returncode == 2
+    assert "the Ray cluster cannot be reached" in done.stderr
+    assert "RAY_ADDRESS" in done.stderr
+
+
 def test_rate_and_actors_go_with_ray_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in.jsonl").write_text('{"question_id": "q01", "answer": "x"}\n', encoding="utf-8")
     assert main(["batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "o.jsonl"), "--rate", "5"]) == 2
