@@ -123,3 +123,13 @@ def editor_command() -> list[str]:
 def wants_color() -> bool:
     """Whether colours are welcome, by the convention of no-color.org."""
     return not os.environ.get("NO_COLOR")  # noqa: TID251 - the one place
+
+
+def without_ray_reports() -> None:
+    """Ask Ray, before it is imported, not to send reports on its use; whoever wants to sets the variable themselves."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # noqa: TID251 - the one place
+
+
+def ray_address() -> str | None:
+    """Where Ray is told that its cluster is; None where it looks for one on this machine."""
+    return os.environ.get("RAY_ADDRESS")  # noqa: TID251 - the one place

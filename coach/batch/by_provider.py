@@ -21,7 +21,7 @@ from coach.batch.journal import Journal
 from coach.batch.outbox import File, Limits, Outbox
 from coach.batch.reading import read_rows
 from coach.batch.records import finished
-from coach.batch.run import Job, Watch, run
+from coach.batch.run import Job, Streams, Watch, run
 from coach.batch.summary import Summary
 from coach.errors import InputError, JournalError, JudgeRefused
 from coach.judges.batch_api import (
@@ -128,7 +128,13 @@ class _Swept(NamedTuple):
 
 
 async def run_by_provider(
-    pipeline: Pipeline, job: Job, post: Post, *, flow: Flow, watch: Watch | None = None
+    pipeline: Pipeline,
+    job: Job,
+    *,
+    post: Post,
+    flow: Flow | None = None,
+    streams: Streams | None = None,
+    watch: Watch | None = None,
 ) -> Summary:
     """`run`, with the judge's requests going through the provider's batches.
 
@@ -142,7 +148,7 @@ async def run_by_provider(
     if any(s.path is None for s in job.sources):
         raise InputError("--via batch-api goes over the rows several times", hint="Name files in place of -.")
     # A row waits only while its request is put into the box, and many that fail together fail for reasons of their own.
-    flow = flow._replace(gives_up=False)
+    flow = (flow or Flow())._replace(gives_up=False)
     with closing(Journal(post.outbox.path)) as journal:
         if not journal.claim([_LOCK]):
             raise JournalError(
@@ -151,9 +157,14 @@ async def run_by_provider(
             )
         post.outbox.go_on(anew=flow.since > 0)
         post.sending(wanted=True)
-        swept = await _collect(pipeline, job, post, flow, journal)
+        try:
+            swept = await _collect(pipeline, job, post, flow, journal)
+        finally:
+            if waiting := post.outbox.files("uploaded", "created"):
+                sent = sum(f.requests for f in waiting)
+                post.tell(f"{sent} requests are with the provider; the same command again goes on waiting for them.")
         post.sending(wanted=False)
-        summary = await run(pipeline, job, flow=flow, watch=watch)
+        summary = await run(pipeline, job, flow=flow, streams=streams, watch=watch)
         post.outbox.clear()
     return _credited(summary, swept)
 

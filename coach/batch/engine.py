@@ -16,9 +16,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from coach.batch.intake import Intake, Slot, Window
-from coach.batch.journal import Journal
 from coach.batch.outcome import Outcome, Result, failed, graded, unjudged
-from coach.batch.records import finished, grade_of
+from coach.batch.records import GradeBook, finished, grade_of
 from coach.batch.rows import Row
 from coach.errors import CoachError, CostCapReached, JudgeError, JudgeUnavailable
 from coach.flow import Lane
@@ -78,7 +77,7 @@ class Engine:
     """
 
     def __init__(
-        self, pipeline: Pipeline, rows: Iterator[Row], *, flow: Flow | None = None, journal: Journal | None = None
+        self, pipeline: Pipeline, rows: Iterator[Row], *, flow: Flow | None = None, journal: GradeBook | None = None
     ) -> None:
         self.capped = False
         self.stopped = False

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from coach.batch.journal import Journal
 from coach.batch.keys import Keys
 from coach.batch.outcome import Result, failed, graded
+from coach.batch.records import GradeBook
 from coach.batch.rows import Entry, Row, read_entry
 from coach.errors import CoachError
 from coach.pipeline import Pipeline
@@ -62,7 +62,7 @@ class Intake:
     """
 
     def __init__(
-        self, pipeline: Pipeline, rows: Iterator[Row], *, size: int, journal: Journal | None, since: float
+        self, pipeline: Pipeline, rows: Iterator[Row], *, size: int, journal: GradeBook | None, since: float
     ) -> None:
         self._pipeline, self._rows, self._size = pipeline, rows, size
         self._journal, self._since = journal, since

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from coach.batch.rows import READ_KEYS, Row
 from coach.errors import InputError
@@ -96,7 +96,7 @@ def read_rows(sources: Sequence[Source], stdin: IO[bytes] | None = None) -> Iter
         name = source.name if len(sources) > 1 else ""
         try:
             if source.format == "parquet":
-                yield from _parquet(source, name)
+                yield from read_parquet(source, name)
             elif source.path is None:
                 if stdin is None:
                     raise InputError("there is no standard input to read")
@@ -117,7 +117,7 @@ def count_rows(sources: Sequence[Source]) -> int | None:
         if source.path is None or not source.path.is_file():
             return None
         if source.format == "parquet":
-            total += int(_open_parquet(source).metadata.num_rows)
+            total += int(open_parquet(source).metadata.num_rows)
             continue
         with source.path.open("rb") as file:
             while block := file.read(1 << 20):
@@ -128,13 +128,27 @@ def count_rows(sources: Sequence[Source]) -> int | None:
 # --- JSONL ----------------------------------------------------------------------------------------------------------
 
 
-def _jsonl(file: IO[bytes], name: str) -> Iterator[Row]:
-    for number, line in enumerate(_lines(file), start=1):
+class LineReader(Protocol):
+    """What lines are read from."""
+
+    def readline(self, limit: int, /) -> bytes:
+        """Up to `limit` bytes of a line; none at the end."""
+
+
+def read_jsonl(file: LineReader, name: str, *, first: int = 1) -> Iterator[Row]:
+    """Rows of JSONL.
+
+    Args:
+        file: where to read.
+        name: of the file, where there are several.
+        first: number of its first line.
+    """
+    for number, line in enumerate(_lines(file), start=first):
         if line.strip(_MARK + b" \t\r\n"):
             yield _json_row(line, number, name)
 
 
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
+def _lines(file: LineReader) -> Iterator[bytes]:
     """Lines, each cut at MAX_LINE_BYTES + 1 so that no line, however long, fills the memory."""
     while line := file.readline(MAX_LINE_BYTES + 1):
         rest = line
@@ -261,13 +275,18 @@ def _meant(wanted: str, columns: Sequence[str]) -> list[str]:
     return near or [c for c in others if c.lower() in _ALSO_CALLED[wanted]]
 
 
-_TEXT = {"jsonl": _jsonl, "csv": _csv}
+_TEXT = {"jsonl": read_jsonl, "csv": _csv}
 
 
 # --- Parquet --------------------------------------------------------------------------------------------------------
 
 
-def _open_parquet(source: Source) -> pyarrow.parquet.ParquetFile:
+def open_parquet(source: Source) -> pyarrow.parquet.ParquetFile:
+    """Open a Parquet file.
+
+    Raises:
+        InputError: pyarrow is missing, or the file is a stream or none that it can read.
+    """
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -281,14 +300,25 @@ def _open_parquet(source: Source) -> pyarrow.parquet.ParquetFile:
         raise InputError(f"{source.name} cannot be read as Parquet: {str(error)[:200]}") from None
 
 
-def _parquet(source: Source, name: str) -> Iterator[Row]:
+def read_parquet(source: Source, name: str, *, groups: Sequence[int] | None = None, first: int = 1) -> Iterator[Row]:
+    """Rows of a Parquet file.
+
+    Args:
+        source: the file.
+        name: of the file, where there are several.
+        groups: row groups to read; all of them where None.
+        first: number of the first row of these.
+
+    Raises:
+        InputError: the file cannot be read any further, or lacks a column that every row needs.
+    """
     import pyarrow as pa
 
-    number = 0
-    with _open_parquet(source) as file:
+    number = first - 1
+    with open_parquet(source) as file:
         check_columns(file.schema_arrow.names, source.name)
         try:
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=groups):
                 for content in batch.to_pylist():
                     number += 1
                     yield Row(number, content, name, "row")
@@ -300,5 +330,5 @@ def parquet_types(sources: Sequence[Source]) -> Mapping[str, Any]:
     """Arrow types of the columns, by name, where all sources are Parquet; else nothing is known."""
     if not sources or any(s.format != "parquet" for s in sources):
         return {}
-    schema = _open_parquet(sources[0]).schema_arrow
+    schema = open_parquet(sources[0]).schema_arrow
     return {field.name: field.type for field in schema}

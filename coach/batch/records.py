@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from coach.batch.rows import Row
 from coach.models import Usage
@@ -49,6 +49,22 @@ class Grade(NamedTuple):
     def facts(self) -> Facts:
         """The facts, parsed."""
         return parse_facts(self.facts_json)
+
+
+class GradeBook(Protocol):
+    """Where an engine keeps grades and finds them again; see `coach.batch.journal.Journal` for what each promises."""
+
+    def found(self, keys: Sequence[bytes], *, since: float = 0.0) -> dict[bytes, Grade]:
+        """Finished grades of those keys that have one."""
+
+    def claim(self, keys: Sequence[bytes], *, since: float = 0.0) -> set[bytes]:
+        """Those keys that are the caller's to grade from now on."""
+
+    def keep(self, grades: Sequence[tuple[bytes, Grade]]) -> None:
+        """Keep finished grades."""
+
+    def fail(self, key: bytes, cause: str) -> None:
+        """Note a failure."""
 
 
 def grade_of(report: FeedbackReport) -> Grade:

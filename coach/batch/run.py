@@ -84,7 +84,7 @@ async def run(
                 if pages:
                     pages.add(outcome)
                 watch.counted(tally)
-        summary = tally.summary(capped=engine.capped, stopped=engine.stopped, text_of=_texts(pipeline))
+        summary = tally.summary(capped=engine.capped, stopped=engine.stopped, text_of=texts_of(pipeline))
         if pages:
             pages.finish(summary, pipeline)
         if engine.stopped:
@@ -138,7 +138,7 @@ def _output(job: Job, shape: Shape, streams: Streams) -> Iterator[Writer]:
         writer.close()
 
 
-def _texts(pipeline: Pipeline) -> Callable[[str], str | None]:
+def texts_of(pipeline: Pipeline) -> Callable[[str], str | None]:
     """What an expert point of the bank says; None for points of questions that rows brought along."""
 
     def text_of(id: str) -> str | None:

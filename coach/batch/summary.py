@@ -91,6 +91,10 @@ class _Used:
         self._counts = [mine + more for mine, more in zip(self._counts, counts, strict=True)]
         self._cost = None if self._cost is None or cost is None else self._cost + cost
 
+    def merge(self, other: _Used) -> None:
+        """Add another sum."""
+        self.add([*other._counts, other._cost])
+
     @property
     def usage(self) -> Usage:
         """The sum; no money where there was no call."""
@@ -123,7 +127,7 @@ class Tally:
         failure = outcome.result.failure
         if failure is not None:
             self.failed += 1
-            cause = failure.cause if failure.cause in self._causes or len(self._causes) < MAX_CAUSES else OTHER_CAUSES
+            cause = self._cause(failure.cause)
             self._causes[cause] += 1
             self._first.setdefault(cause, outcome.row.place)
             return
@@ -141,6 +145,27 @@ class Tally:
             counts[MAX_LEVEL + 1 if level is None else level] += 1
         self._flags.update(facts.flags)
         self._missing.update(facts.missing)
+
+    def _cause(self, cause: str) -> str:
+        """Under which words a cause counts."""
+        return cause if cause in self._causes or len(self._causes) < MAX_CAUSES else OTHER_CAUSES
+
+    def merge(self, other: Tally) -> None:
+        """Add what another tally counted."""
+        for name in ("rows", "failed", "abstained", "again", "_sum"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self._spent.merge(other._spent)
+        self._saved.merge(other._saved)
+        self._totals = [mine + theirs for mine, theirs in zip(self._totals, other._totals, strict=True)]
+        for criterion, counts in other._levels.items():
+            mine = self._levels.setdefault(criterion, [0] * len(counts))
+            self._levels[criterion] = [a + b for a, b in zip(mine, counts, strict=True)]
+        self._flags.update(other._flags)
+        self._missing.update(other._missing)
+        for cause, count in other._causes.items():
+            kept = self._cause(cause)
+            self._causes[kept] += count
+            self._first.setdefault(kept, other._first[cause])
 
     def summary(
         self, *, capped: bool = False, stopped: bool = False, text_of: Callable[[str], str | None] = lambda id: id

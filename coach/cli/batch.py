@@ -6,19 +6,19 @@ import asyncio
 import signal
 import sys
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from coach.cli import options
+from coach.cli.elsewhere import Cluster, grade_on_cluster, post_for
 from coach.cli.watching import watching
 from coach.errors import CoachError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from coach.batch.by_provider import Post
     from coach.batch.engine import Engine, Flow
     from coach.batch.reading import Source
     from coach.batch.run import Job
@@ -30,8 +30,9 @@ EXIT_FAILED_ROWS = 4
 EXIT_COST_CAP = 5
 EXIT_INTERRUPTED = 130
 MAX_CONCURRENCY = 256
-StreamFormat = Literal["jsonl", "csv"]
+StreamFormat = Literal["jsonl", "csv", "parquet"]
 Via = Literal["calls", "batch-api"]
+Where = Literal["local", "ray"]
 
 
 def batch(
@@ -85,13 +86,31 @@ def batch(
         float,
         typer.Option("--row-timeout", min=1.0, metavar="SECONDS", help="Longest that one row may take at the judge."),
     ] = 900.0,
-    format: Annotated[StreamFormat, typer.Option("--format", "-f", help="Form of - on either side.")] = "jsonl",
+    format: Annotated[
+        StreamFormat, typer.Option("--format", "-f", help="Form of - on either side, and of parts with --engine ray.")
+    ] = "jsonl",
     via: Annotated[
         Via,
         typer.Option(
             "--via", help="How an LLM is asked: calls, or the provider's batch-api, cheaper and within a day."
         ),
     ] = "calls",
+    engine: Annotated[
+        Where,
+        typer.Option(
+            "--engine", help="local, or ray: OUT is a folder, and the machines of a Ray cluster share the work."
+        ),
+    ] = "local",
+    actors: Annotated[
+        int | None,
+        typer.Option("--actors", min=1, help="With --engine ray: processes, one processor each; all if not given."),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate", min=0.01, metavar="PER_MINUTE", help="With --engine ray: calls that all start in a minute."
+        ),
+    ] = None,
 ) -> None:
     """Grade every row of a file. A row has `question_id` and `answer`, or `question`, `reference` and `answer`.
 
@@ -99,8 +118,10 @@ def batch(
     what is new or changed, and tries failed rows again. A row that cannot be graded becomes a report with status
     "failed", never a grade, and the exit code is 4.
     """
+    from coach.batch.by_provider import run_by_provider
     from coach.batch.engine import Flow
     from coach.batch.reading import find_sources
+    from coach.batch.run import Job, run
 
     settings = options.settings_from(
         bank=bank,
@@ -118,20 +139,30 @@ def batch(
     )
     judges = options.chosen(judge)
     found = find_sources(sources, stream_format=format)
-    job = _job(found, out, format, journal)._replace(report=report, strict=strict)
     flow = Flow(concurrency=concurrency, deadline=row_timeout, since=time.time() if no_cache else 0.0)
+    if engine == "ray" and out is not None and not dry_run:
+        given = {"--journal": journal, "--report": report, "--strict": strict, "--retry-failed": retry_failed}
+        refused = (*(name for name, value in given.items() if value), *(["--via"] if via != "calls" else []))
+        options.say_if_offline(settings, judges)
+        cluster = Cluster(actors, rate, format, refused)
+        _end(grade_on_cluster(found, out, settings, judges, flow, cluster), Job(found, Path(out)))
+        return
+    if engine == "local" and (actors or rate):
+        raise typer.BadParameter("--actors and --rate go with --engine ray.")
+    job = _job(found, None if engine == "ray" else out, format, journal)._replace(report=report, strict=strict)
     if dry_run:
         _estimate(options.make_coach(settings, judges), job, flow, settings, judges, via)
         return
     if out is None:
         raise typer.BadParameter("where to? Give -o OUT, or --dry-run.", param_hint="--out")
     options.say_if_offline(settings, judges)
-    post = _post(job, settings) if via == "batch-api" else None
+    post = post_for(job, settings) if via == "batch-api" else None
     coach = options.make_coach(settings, judges, wrap=post.wrap if post else None)
-    summary = _run(coach, job, flow, post)
+    runner = partial(run_by_provider, post=post) if post else run
+    summary = _run(coach, job, flow, runner)
     if retry_failed and summary.failed and not summary.capped:
         typer.echo(f"{summary.failed} rows failed; going over them once more.", err=True)
-        summary = _run(coach, _again(job), flow, post)
+        summary = _run(coach, _again(job), flow, runner)
     _end(summary, job)
 
 
@@ -163,31 +194,9 @@ def _again(job: Job) -> Job:
     return job
 
 
-def _post(job: Job, settings: Settings) -> Post:
-    """The way to the provider's batches.
-
-    Raises:
-        InputError: there is no journal in which to write down what was sent.
-    """
-    from coach.batch.by_provider import PROBE_FROM, Post
-    from coach.batch.outbox import Limits
+def _run(coach: Coach, job: Job, flow: Flow, runner: Callable[..., Awaitable[Summary]]) -> Summary:
     from coach.batch.reading import count_rows
-    from coach.render.plain import inert
-
-    if job.journal is None:
-        raise InputError("--via batch-api needs a journal", hint="Name one: --journal FILE.")
-    return Post(
-        job.journal,
-        limits=Limits(tries=settings.tries, max_cost=settings.max_cost),
-        probe=(count_rows(job.sources) or 0) >= PROBE_FROM,
-        tell=lambda line: typer.echo(inert(line), err=True),
-    )
-
-
-def _run(coach: Coach, job: Job, flow: Flow, post: Post | None) -> Summary:
-    from coach.batch.by_provider import run_by_provider
-    from coach.batch.reading import count_rows
-    from coach.batch.run import Stopped, Streams, Watch, run
+    from coach.batch.run import Stopped, Streams, Watch
 
     begun = _Begun()
 
@@ -196,9 +205,7 @@ def _run(coach: Coach, job: Job, flow: Flow, post: Post | None) -> Summary:
             watch = Watch(_stop_on_signals, lambda tally: begun.tell(tally, show))
             streams = Streams(sys.stdin.buffer, sys.stdout.buffer)
             try:
-                if post is not None:
-                    return await run_by_provider(coach, job, post, flow=flow, watch=watch)
-                return await run(coach, job, flow=flow, streams=streams, watch=watch)
+                return await runner(coach, job, flow=flow, streams=streams, watch=watch)
             finally:
                 await coach.aclose()
 

@@ -84,3 +84,25 @@ def test_a_bar_above_nothing_always_shows() -> None:
 @pytest.mark.parametrize(("seconds", "told"), [(12.4, "12 s"), (600.0, "10 min"), (9000.0, "2.5 h")])
 def test_durations_are_told_in_their_unit(seconds: float, told: str) -> None:
     assert duration(seconds) == told
+
+
+def test_tallies_of_parts_together_are_the_tally_of_all() -> None:
+    outcomes = [ok(), ok(again=True), ok(total=None, overall=None, red_flags=()), bad("x", 3), bad("y", 4), bad("x", 5)]
+    whole = Tally()
+    parts = [Tally(), Tally(), Tally()]
+    for number, outcome in enumerate(outcomes):
+        whole.add(outcome)
+        parts[number // 2].add(outcome)
+    first, *rest = parts
+    for part in rest:
+        first.merge(part)
+    assert first.summary() == whole.summary()
+
+
+def test_causes_beyond_the_most_count_together_when_merged_too() -> None:
+    whole = Tally()
+    for number in range(MAX_CAUSES + 2):
+        part = Tally()
+        part.add(bad(f"cause {number}"))
+        whole.merge(part)
+    assert {c.cause: c.rows for c in whole.summary().causes}[OTHER_CAUSES] == 2

@@ -58,7 +58,7 @@ def by_batch(
 
     async def work() -> Summary:
         try:
-            return await run_by_provider(pipeline, job(folder), post, flow=Flow(concurrency=4, window=32))
+            return await run_by_provider(pipeline, job(folder), post=post, flow=Flow(concurrency=4, window=32))
         finally:
             await pipeline.aclose()
 

@@ -1,0 +1,116 @@
+"""A Ray cluster of two nodes, one of them killed in the middle. Runs where the extra `ray` is installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coach.cli import main
+
+pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra `ray`")
+PATIENT = {
+    # A busy machine starts Ray slowly; a node that was killed should be missed soon.
+    "RAY_raylet_start_wait_time_s": "240",
+    "RAY_worker_register_timeout_seconds": "240",
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "4",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+SLACK = 1.6
+"""How much slower than its rate, and no faster, a paced run may be on a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def happened(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> dict[str, Any]:
+    """All that needs a cluster, done once."""
+    folder = tmp_path_factory.mktemp("cluster")
+    paths = os.pathsep.join([str(Path(__file__).parent.parent), *sys.path])
+    env = os.environ | PATIENT | {"PYTHONPATH": paths, "COACH_CACHE_DIR": str(shared_cache), "HF_HUB_OFFLINE": "1"}
+    script = Path(__file__).parent / "on_cluster.py"
+    done = subprocess.run(
+        [sys.executable, str(script), str(folder)], capture_output=True, text=True, check=False, env=env, timeout=600
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_a_node_was_killed_in_the_middle(happened: dict[str, Any]) -> None:
+    assert happened["nodes"] == [2, 1]
+
+
+def test_nothing_is_lost_and_nothing_there_twice(happened: dict[str, Any]) -> None:
+    assert happened["summary"] == [65, 64, 1]
+    assert happened["same"], "the parts differ from what the local engine writes"
+    assert happened["parts"] == ["_SUCCESS", *(f"part-{n:05d}.jsonl" for n in range(4))]
+
+
+def test_no_finished_grade_was_made_again(happened: dict[str, Any]) -> None:
+    assert happened["logged"] == [64, 1]
+    assert happened["asked"]
+    # What was at the judge when the node was killed had to be asked again: two answers, as many as an actor has there.
+    assert happened["asked_twice"] <= 2
+
+
+def test_the_same_run_again_asks_nothing(happened: dict[str, Any]) -> None:
+    assert happened["again"] == [0, 64, True]
+
+
+def test_a_row_more_asks_for_that_row_only_wherever_the_others_go(happened: dict[str, Any]) -> None:
+    assert happened["moved"] == [{"64": 1}, 66, 3]
+
+
+def test_the_cluster_keeps_to_one_rate(happened: dict[str, Any]) -> None:
+    count, seconds = happened["paced"]
+    assert count == 8
+    assert seconds >= (count - 1) * 60 / 240 / SLACK
+
+
+def test_parquet_in_parquet_out_with_the_grades_of_the_local_engine(happened: dict[str, Any]) -> None:
+    assert happened["tables"] == [3, True, "int64"]
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"question_id": "q01", "answer": "x"}\n', encoding="utf-8")
+    env = os.environ | {"RAY_ADDRESS": "127.0.0.1:9", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "coach", "batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out")]
+    done = subprocess.run(
+        [*command, "--engine", "ray", "--judge", "offline"], capture_output=True, text=True, check=False, env=env
+    )
+    assert done.returncode == 2
+    assert "the Ray cluster cannot be reached" in done.stderr
+    assert "RAY_ADDRESS" in done.stderr
+
+
+def test_rate_and_actors_go_with_ray_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.jsonl").write_text('{"question_id": "q01", "answer": "x"}\n', encoding="utf-8")
+    assert main(["batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "o.jsonl"), "--rate", "5"]) == 2
+    assert "go with --engine ray" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said_so"),
+    [
+        (["-o", "out.jsonl"], "the output is a folder"),
+        (["-o", "-"], "the output is a folder"),
+        (["-o", "out", "--strict"], "--strict cannot be used with --engine ray"),
+        (["-o", "out", "--via", "batch-api"], "--via cannot be used"),
+        (["-o", "out", "--format", "csv"], "jsonl or parquet"),
+    ],
+)
+def test_what_means_nothing_on_a_cluster_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said_so: str
+) -> None:
+    (tmp_path / "in.jsonl").write_text('{"question_id": "q01", "answer": "x"}\n', encoding="utf-8")
+    command = ["batch", str(tmp_path / "in.jsonl"), "--engine", "ray", "--judge", "offline"]
+    assert main([*command, *arguments]) == 2
+    assert said_so in capsys.readouterr().err

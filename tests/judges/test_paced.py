@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from servers.scripted import said, scripted
+
+from coach.errors import CostCapReached
+from coach.judges.chat import ChatRequest, Message
+from coach.judges.endpoint import Endpoint
+from coach.judges.paced import PacedEndpoint, Purse
+from coach.pricing import Price
+
+REQUEST = ChatRequest((Message("user", "x" * 300),), {"type": "object"}, "reply", max_tokens=100)
+DEAR = Price(prompt=0, completion=1000.0)
+"""A reply of 100 tokens costs at most a tenth of a dollar."""
+
+
+class Local:
+    """A purse as a warden."""
+
+    def __init__(self, purse: Purse) -> None:
+        self.purse = purse
+
+    async def reserve(self, worst: float) -> float | None:
+        return self.purse.reserve(worst, now=0.0)
+
+    async def settle(self, worst: float, cost: float) -> None:
+        self.purse.settle(worst, cost)
+
+
+def test_calls_are_spread_evenly() -> None:
+    purse = Purse(per_minute=120, max_cost=None)
+    assert [purse.reserve(0.0, now=10.0) for _ in range(3)] == [0.0, 0.5, 1.0]
+    assert purse.reserve(0.0, now=60.0) == 0.0
+
+
+def test_money_set_aside_is_free_again_when_less_was_paid() -> None:
+    purse = Purse(per_minute=None, max_cost=1.0)
+    assert purse.reserve(0.8, now=0.0) == 0.0
+    assert purse.reserve(0.8, now=0.0) is None
+    purse.settle(0.8, 0.1)
+    assert purse.reserve(0.8, now=0.0) == 0.0
+
+
+def test_a_call_waits_for_its_turn_and_says_what_it_cost() -> None:
+    purse = Purse(per_minute=60, max_cost=0.12)
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    async def go(base_url: str) -> list[Any]:
+        endpoint = Endpoint(model="m", base_url=base_url, prices={"m": DEAR})
+        paced = PacedEndpoint(endpoint, Local(purse), sleep=sleep)
+        first = await paced.complete(REQUEST)
+        with pytest.raises(CostCapReached):
+            await paced.complete(REQUEST)
+        await paced.aclose()
+        return [first.text, waits]
+
+    with scripted([said("{}", completion_tokens=50)]) as server:
+        assert asyncio.run(go(server.base_url)) == ["{}", [0.0]]
+        assert len(server.requests) == 1
