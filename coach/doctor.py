@@ -32,6 +32,7 @@ async def examine(settings: Settings) -> tuple[Check, ...]:
         _guarded("bank", lambda: _bank(settings)),
         _guarded("cache folder", lambda: _cache(settings.cache_dir)),
         _guarded("embedding model", lambda: _model(settings.cache_dir)),
+        _guarded("precision", lambda: _precision(settings)),
         _key(settings),
     ]
     return (*local, *await _endpoint(settings))
@@ -76,6 +77,21 @@ def _model(cache_dir: Path) -> Check:
 
     status = model_status(cache_dir)
     return Check("embedding model", "ok" if status.ok else "problem", status.found, status.mend, 0 if status.ok else 2)
+
+
+def _precision(settings: Settings) -> Check:
+    from importlib.util import find_spec
+
+    from coach.encoder_export import export_folder, intact
+    from coach.precision import is_fp32, settled
+
+    if not is_fp32(settings.precision, many=True) and not intact(export_folder(settings.cache_dir)):
+        return Check("precision", "note", f"{settings.precision}: to be chosen once the encoder is exported")
+    found = settled(settings.precision, settings.cache_dir)
+    told = f"{found} for batches, {'bf16' if settings.precision == 'bf16' else 'fp32'} for one answer"
+    if settings.precision == "auto" and find_spec("openvino") is None:
+        told += "; pip install 'coach[fast]' brings bf16, where the processor has it"
+    return Check("precision", "ok", told)
 
 
 def _key(settings: Settings) -> Check:

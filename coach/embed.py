@@ -62,25 +62,26 @@ class OnnxEmbedder:
 
     def __init__(self, graph: Path, tokenizer: bytes) -> None:
         self._session = open_graph(graph)
-        self._tokenizer = _tokenizer(tokenizer)
+        self._tokenizer = sentence_tokenizer(tokenizer)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """See `Embedder.encode`. Texts are encoded by length, so that little of a batch is padding."""
-        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        tokens = self._tokenizer.encode_batch([_encodable(t) for t in texts])
-        order = sorted(range(len(texts)), key=lambda i: len(tokens[i].ids))
-        for rows in _batches(order, [len(t.ids) for t in tokens]):
-            vectors[rows] = self._run([tokens[i].ids for i in rows])
+        """See `Embedder.encode`."""
+        return self.encode_tokens(self.tokens(texts))
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, as many as the encoder reads."""
+        return [t.ids for t in self._tokenizer.encode_batch([encodable(t) for t in texts])]
+
+    def encode_tokens(self, tokens: Sequence[Sequence[int]]) -> Vectors:
+        """The same for texts that are tokens already. They are encoded by length, so that little of a batch is padding."""
+        vectors = np.zeros((len(tokens), self.dimension), dtype=np.float32)
+        lengths = [len(t) for t in tokens]
+        for rows in _batches(sorted(range(len(tokens)), key=lengths.__getitem__), lengths):
+            vectors[rows] = self._run([tokens[i] for i in rows])
         return vectors
 
-    def _run(self, ids: list[list[int]]) -> Vectors:
-        longest = max(len(row) for row in ids)
-        padded = np.zeros((len(ids), longest), dtype=np.int64)
-        mask = np.zeros_like(padded)
-        for row, values in enumerate(ids):
-            padded[row, : len(values)] = values
-            mask[row, : len(values)] = 1
-        found: Vectors = self._session.run(None, {"input_ids": padded, "attention_mask": mask})[0]
+    def _run(self, ids: list[Sequence[int]]) -> Vectors:
+        found: Vectors = self._session.run(None, padded(ids, max(len(row) for row in ids)))[0]
         return found
 
 
@@ -117,7 +118,7 @@ class SentenceTransformerEmbedder:
         """See `Embedder.encode`."""
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        found = self._model.encode([_encodable(t) for t in texts], normalize_embeddings=True, show_progress_bar=False)
+        found = self._model.encode([encodable(t) for t in texts], normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(found, dtype=np.float32)
 
 
@@ -156,6 +157,16 @@ def model_status(cache_dir: Path) -> ModelStatus:
     return ModelStatus(True, f"{MODEL_NAME}, SHA-256 as known; {copy}")
 
 
+def padded(ids: Sequence[Sequence[int]], length: int) -> dict[str, NDArray[np.int64]]:
+    """The graph's inputs for some texts' tokens, each of shape (number of texts, length)."""
+    tokens = np.zeros((len(ids), length), dtype=np.int64)
+    mask = np.zeros_like(tokens)
+    for row, values in enumerate(ids):
+        tokens[row, : len(values)] = values
+        mask[row, : len(values)] = 1
+    return {"input_ids": tokens, "attention_mask": mask}
+
+
 def _batches(order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
     """Rows in order of length, cut so that each batch with its padding stays within BATCH_TOKENS."""
     batch: list[int] = []
@@ -179,11 +190,13 @@ def _fingerprint(model: Any) -> str:
     return content.hexdigest()[:12]
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
+    """A text with its lone surrogates replaced, which no tokenizer takes."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _tokenizer(content: bytes) -> tokenizers.Tokenizer:
+def sentence_tokenizer(content: bytes) -> tokenizers.Tokenizer:
+    """The encoder's tokenizer, which cuts off what the encoder does not read."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_buffer(content)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import threading
 import warnings
@@ -84,8 +85,12 @@ def distrust(cache_dir: Path) -> bool:
     return True
 
 
-def open_graph(graph: Path) -> onnxruntime.InferenceSession:
+def open_graph(graph: Path, *, threads: int = 0) -> onnxruntime.InferenceSession:
     """A session on an exported graph.
+
+    Args:
+        graph: the file.
+        threads: that one pass uses; 0 for all there are.
 
     Raises:
         GraphUnusable: onnxruntime cannot load it.
@@ -97,6 +102,7 @@ def open_graph(graph: Path) -> onnxruntime.InferenceSession:
     # The arena keeps the largest batch's memory for good; weights are read once and not copied into it.
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
+    options.intra_op_num_threads = threads
     try:
         return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
     except (told.Fail, told.InvalidArgument, told.InvalidGraph, told.InvalidProtobuf, told.NoSuchFile) as error:
@@ -104,6 +110,11 @@ def open_graph(graph: Path) -> onnxruntime.InferenceSession:
             f"the exported encoder {graph.name} cannot be loaded: {str(error)[:200]}",
             hint=f"Delete {graph.parent}; it is made anew at the next use.",
         ) from None
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _make(source: Path, folder: Path) -> None:

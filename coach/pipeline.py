@@ -68,6 +68,8 @@ class Prepared(NamedTuple):
     task: JudgeTask
     warnings: tuple[str, ...]
     rubric_fingerprint: str
+    encoder: str = ""
+    """Name of the encoder; empty where none was needed."""
 
     @property
     def decided(self) -> bool:
@@ -85,7 +87,8 @@ class Pipeline:
     Args:
         bank: a loaded bank, or the folder of one; the shipped bank when not given.
         judge: a name or several (see `coach.judges.make_judge`), or any object that keeps the `Judge` protocol.
-        embedder: any object that keeps the `Embedder` protocol; the shipped encoder when not given.
+        embedder: any object that keeps the `Embedder` protocol; when not given, the shipped encoder, for many answers in the
+            precision that the settings and the processor make of it.
         settings: endpoint, cache folder and the like; read from the environment when not given.
         on_verdicts: told the verdicts read so far while an LLM's reply comes in.
 
@@ -111,6 +114,7 @@ class Pipeline:
             else judge
         )
         self._embedder = embedder
+        self._encoders: dict[bool, Embedder] = {}
         self._loading = threading.Lock()
         self._ready = lru_cache(QUESTIONS_KEPT)(self._make_ready)
         self._own = lru_cache(QUESTIONS_KEPT)(lambda json: self._make_ready(Question.model_validate_json(json)))
@@ -147,15 +151,22 @@ class Pipeline:
         Raises:
             InputError: the question is unknown, or the answer is empty or too long.
         """
-        (found,) = self.prepare_many([(question, answer)])
+        (found,) = self._prepare([(question, answer)], many=False)
         if isinstance(found, CoachError):
             raise found
         return found
 
     def prepare_many(self, answers: Sequence[tuple[Asked, str]]) -> list[Prepared | CoachError]:
-        """`prepare` for many answers with one call of the encoder; what cannot be graded gives its error in its place."""
+        """`prepare` for many answers with one call of the encoder; what cannot be graded gives its error in its place.
+
+        Raises:
+            InputError: the encoder's precision that the settings name is not to be had.
+        """
+        return self._prepare(answers, many=True)
+
+    def _prepare(self, answers: Sequence[tuple[Asked, str]], *, many: bool) -> list[Prepared | CoachError]:
         drafts = [self._draft(question, answer) for question, answer in answers]
-        matched = self._match([d for d in drafts if isinstance(d, Prepared) and not d.decided])
+        matched = self._match([d for d in drafts if isinstance(d, Prepared) and not d.decided], many=many)
         return [d if isinstance(d, CoachError) or d.decided else _screened(next(matched)) for d in drafts]
 
     def ready(self, asked: Asked) -> Ready:
@@ -169,10 +180,18 @@ class Pipeline:
 
     @property
     def embedder_name(self) -> str:
-        """Names encoder and weights, without loading them where they are the shipped ones."""
-        from coach.embed import OnnxEmbedder
+        """Names encoder, weights and precision for many answers.
 
-        return self._embedder.name if self._embedder else OnnxEmbedder.name
+        Raises:
+            InputError: the precision that the settings name is not to be had.
+        """
+        if self._embedder is not None:
+            return self._embedder.name
+        from coach.embed import OnnxEmbedder
+        from coach.precision import is_fp32
+
+        # A run that finds all its grades again needs no encoder.
+        return OnnxEmbedder.name if is_fp32(self.settings.precision, many=True) else self._encoder(many=True).name
 
     def failed(self, id: str, question_id: str, error: CoachError) -> FeedbackReport:
         """The report of an answer that could not be graded: status `failed`, no grade."""
@@ -215,36 +234,41 @@ class Pipeline:
         task = JudgeTask(ready.question, ready.rubric, text, segments, nothing, findings)
         return Prepared(task, warnings, ready.fingerprint)
 
-    def _match(self, drafts: Sequence[Prepared]) -> Iterator[Prepared]:
+    def _match(self, drafts: Sequence[Prepared], *, many: bool) -> Iterator[Prepared]:
         if not drafts:
             return
         from coach.match import match_vectors
 
         texts = [[*(s.text for s in d.task.segments), d.task.answer] for d in drafts]
-        vectors = self._encoder().encode([t for own in texts for t in own])
+        encoder = self._encoder(many=many)
+        vectors = encoder.encode([t for own in texts for t in own])
         start = 0
         for draft, own in zip(drafts, texts, strict=True):
             rows = vectors[start : start + len(own)]
             start += len(own)
             task = draft.task
             expert = self._vectors(
-                (*(p.text for p in task.question.points), task.question.reference, task.question.question)
+                (*(p.text for p in task.question.points), task.question.reference, task.question.question), many
             )
             matches = match_vectors(task.question, task.segments, rows[:-1], rows[-1:], expert)
-            yield draft._replace(task=task._replace(matches=matches))
+            yield draft._replace(task=task._replace(matches=matches), encoder=encoder.name)
 
-    def _load_vectors(self, texts: tuple[str, ...]) -> QuestionVectors:
+    def _load_vectors(self, texts: tuple[str, ...], many: bool) -> QuestionVectors:
         from coach.match import expert_vectors
 
-        return expert_vectors(texts, self._encoder(), self.settings.cache_dir)
+        return expert_vectors(texts, self._encoder(many=many), self.settings.cache_dir)
 
-    def _encoder(self) -> Embedder:
-        from coach.embed import default_embedder
+    def _encoder(self, *, many: bool) -> Embedder:
+        if self._embedder is not None:
+            return self._embedder
+        from coach.precision import make_encoder
 
         with self._loading:
-            if self._embedder is None:
-                self._embedder = default_embedder(self.settings.cache_dir)
-        return self._embedder
+            if many not in self._encoders:
+                made = make_encoder(self.settings.precision, self.settings.cache_dir, many=many)
+                # One object where both come out alike: it holds the weights.
+                self._encoders[many] = next((e for e in self._encoders.values() if e.name == made.name), made)
+        return self._encoders[many]
 
     def _report(self, id: str, prepared: Prepared, judgement: Judgement) -> FeedbackReport:
         task = prepared.task
@@ -286,6 +310,7 @@ class Pipeline:
                 rubric=prepared.rubric_fingerprint,
                 prompt=self.judge.prompt_fingerprint,
                 judge=self.judge.fingerprint,
+                encoder=prepared.encoder,
             ),
             usage=judgement.usage,
             error=_error_report(failure) if failure else None,

@@ -76,6 +76,9 @@ class Fingerprint(Frozen):
     rubric: str
     prompt: str
     judge: str
+    encoder: str = Field(
+        default="", description="name of the sentence encoder, its weights and precision; empty: none read this"
+    )
 
 
 class ErrorReport(Frozen):

@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from platformdirs import user_cache_path
 from pydantic import Field, ValidationError
@@ -15,6 +16,9 @@ from coach.models import Frozen
 
 OPENAI_MODEL = "gpt-5.4-mini"
 """Model asked for at the endpoint of OpenAI when none is named."""
+
+Precision = Literal["auto", "fp32", "bf16"]
+"""`auto`: bf16 for batches where the processor has it and it agrees with fp32, else fp32."""
 
 ENVIRONMENT = {
     "api_key": ("COACH_API_KEY", "OPENAI_API_KEY"),
@@ -26,6 +30,7 @@ ENVIRONMENT = {
     "replay_file": ("COACH_REPLAY_FILE",),
     "timeout": ("COACH_TIMEOUT",),
     "tries": ("COACH_TRIES",),
+    "precision": ("COACH_PRECISION",),
 }
 """Setting to the variables that set it, first one wins."""
 
@@ -55,6 +60,10 @@ class Settings(Frozen):
     max_cost: float | None = Field(default=None, gt=0, description="US dollars after which no call starts")
     use_cache: bool = Field(default=True, description="reuse the verdict of an identical request")
     few_shot: int = Field(default=0, ge=0, le=20, description="labelled answers shown to the LLM for calibration")
+    precision: Precision = Field(
+        default="auto",
+        description="the encoder's: `fp32`, `bf16`, or `auto`, which is bf16 for batches where the processor has it",
+    )
     few_shot_file: Path | None = Field(default=None, description="labelled answers to choose from, JSONL")
 
     @classmethod

@@ -16,6 +16,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> No
             monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COACH_CACHE_DIR", str(shared_cache))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # The same on every machine; what `auto` makes of one has tests of its own.
+    monkeypatch.setenv("COACH_PRECISION", "fp32")
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,7 @@ from coach.judges.budget import required_price
 from coach.judges.endpoint import Endpoint
 from coach.judges.paced import PacedEndpoint, Purse
 from coach.pipeline import Pipeline
+from coach.precision import settled
 from coach.settings import Settings, ray_address, without_ray_reports
 
 MAX_DEATHS_AT_START = 10
@@ -77,6 +78,9 @@ def run_on_ray(job: ClusterJob, *, counted: Callable[[Tally], None] = lambda tal
     """
     # What is wrong with bank or judge is found here, not by every actor.
     pipeline = Pipeline(bank=job.settings.bank, judge=job.judges, settings=job.settings)
+    # One precision for the whole cluster: a grade must be found again whichever machine made it.
+    precision = settled(job.settings.precision, job.settings.cache_dir)
+    job = job._replace(settings=job.settings.with_options(precision=precision))
     pieces = cut(job.sources, piece_bytes=job.piece_bytes, piece_rows=job.piece_rows)
     _make_folder(job.out)
     ray = _ray()

@@ -159,6 +159,7 @@ def batch(
     post = post_for(job, settings) if via == "batch-api" else None
     coach = options.make_coach(settings, judges, wrap=post.wrap if post else None)
     runner = partial(run_by_provider, post=post) if post else run
+    options.say_precision(coach)
     summary = _run(coach, job, flow, runner)
     if retry_failed and summary.failed and not summary.capped:
         typer.echo(f"{summary.failed} rows failed; going over them once more.", err=True)

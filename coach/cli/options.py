@@ -118,3 +118,12 @@ def say_if_offline(settings: Settings, judge: list[str]) -> None:
             "estimates. To use an LLM set OPENAI_API_KEY, or --base-url and --model.",
             err=True,
         )
+
+
+def say_precision(coach: Coach) -> None:
+    """Tell on standard error when the encoder of a batch computes in another precision than that of a single critique."""
+    from coach.embed import OnnxEmbedder
+
+    if coach.embedder_name.startswith(f"{OnnxEmbedder.name}+"):
+        precision = coach.embedder_name.removeprefix(f"{OnnxEmbedder.name}+")
+        typer.echo(f"Sentences are encoded in {precision}; COACH_PRECISION=fp32 turns that off.", err=True)

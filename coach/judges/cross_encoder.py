@@ -8,14 +8,15 @@ longer than the room left is read in windows, each beside the whole expert's sid
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from coach.encoder_export import open_graph
+from coach.encoder_export import open_graph, processors
 from coach.weights import model_folder, read_tokenizer
 
 if TYPE_CHECKING:
@@ -103,11 +104,19 @@ class CrossEncoder:
     """
 
     def __init__(self, graph: Path) -> None:
-        self._session: onnxruntime.InferenceSession = open_graph(graph)
+        self._graph = graph
+        self._alone: onnxruntime.InferenceSession = open_graph(graph)
+        self._beside: onnxruntime.InferenceSession | None = None
+        self._under_way = 0
+        self._lock = threading.Lock()
+        self._room = threading.BoundedSemaphore(processors())
         self._tokenizer = load_tokenizer()
 
     def read(self, question: str, points: Sequence[str], answer: str) -> Reading:
-        """One pass a window.
+        """One pass a window. Every pass is of one answer, as the graph's eight bits are scaled to all that is in a pass.
+
+        A pass has all processors to itself when it is the only one; beside others it keeps to one, which makes more of them,
+        and as many go on at once as there are processors. The numbers are the same.
 
         Args:
             question: its wording.
@@ -117,17 +126,32 @@ class CrossEncoder:
         return _together([self._run(w) for w in windows(self._tokenizer, question, points, answer)])
 
     def _run(self, window: Window) -> Reading:
-        levels, flags, points, level_tokens, flag_tokens = self._session.run(
-            None,
-            {
-                "input_ids": window.ids[None],
-                "token_type_ids": window.types[None],
-                "answer_mask": window.answer[None],
-                "point_masks": window.points[None],
-            },
-        )
+        with self._lock:
+            self._under_way += 1
+            session = self._alone if self._under_way == 1 else self._one_thread()
+        try:
+            with self._room:
+                levels, flags, points, level_tokens, flag_tokens = session.run(None, inputs(window))
+        finally:
+            with self._lock:
+                self._under_way -= 1
         own = window.answer > 0
         return Reading(levels[0], flags[0], points[0], level_tokens[0][own], flag_tokens[0][own], window.offsets)
+
+    def _one_thread(self) -> onnxruntime.InferenceSession:
+        if self._beside is None:
+            self._beside = open_graph(self._graph, threads=1)
+        return self._beside
+
+
+def inputs(window: Window) -> dict[str, NDArray[Any]]:
+    """What the graph takes for one window."""
+    return {
+        "input_ids": window.ids[None],
+        "token_type_ids": window.types[None],
+        "answer_mask": window.answer[None],
+        "point_masks": window.points[None],
+    }
 
 
 def _together(parts: Sequence[Reading]) -> Reading:
