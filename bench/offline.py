@@ -71,9 +71,11 @@ class _Bare:
 
     def choose(self, some: Sequence[Window]) -> str:
         """Take the faster way to run the cross-encoder."""
-        self._read(some[:2], beside=True), self._read(some[:2], beside=False)
-        beside, alone = (_timed(lambda b=b: self._read(some, beside=b)).wall for b in (True, False))  # type: ignore[misc]
-        self._beside = beside <= alone
+        for beside in (True, False):
+            self._read(some[:2], beside=beside)
+        self._beside = (
+            _timed(lambda: self._read(some, beside=True)).wall <= _timed(lambda: self._read(some, beside=False)).wall
+        )
         return f"{processors()} passes of one thread at once" if self._beside else "one pass at a time"
 
     def passes(self, rows: Sequence[dict[str, str]], bank: QuestionBank) -> _Time:
