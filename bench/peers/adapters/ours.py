@@ -24,6 +24,7 @@ from coach.judges.llm import LLMJudge
 from coach.report import FeedbackReport
 
 QUESTION = "q01"
+NO_LEVEL = -1.0
 
 
 def grader(mode: str, work: Work, url: str) -> Grader:
@@ -51,4 +52,4 @@ def grader(mode: str, work: Work, url: str) -> Grader:
 
 def _levels(rows: Any) -> list[list[float]]:
     reports = [FeedbackReport.model_validate_json(row) if isinstance(row, str) else row for row in rows]
-    return [[c.level for c in report.criteria] for report in reports]
+    return [[NO_LEVEL if c.level is None else float(c.level) for c in report.criteria] for report in reports]
