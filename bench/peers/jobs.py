@@ -17,6 +17,8 @@ class Job(NamedTuple):
     """Base URL of the endpoint, ends in /v1."""
     answers: int
     runs: int
+    """At most: none is begun after `budget` seconds of grading."""
+    budget: float
     warm_up: int
     """Answers graded before the clock starts; 0 for none."""
     criteria: int
@@ -42,3 +44,4 @@ class Took(NamedTuple):
     """Most memory of the process, over all runs."""
     imported: float
     """Seconds."""
+    runs: int = 1

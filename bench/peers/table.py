@@ -56,7 +56,7 @@ def _cells(figures: Figures, found: Mapping[str, Figures | str], base: Base) -> 
     return [
         f"{figures.requests:g}",
         f"{figures.characters:,.0f}",
-        f"{figures.few.seconds:.2f}",
+        _seconds(figures.few),
         _ratio(figures, found.get(base.ours)),
         _ratio(figures, found.get(base.known)),
         figures.rate if isinstance(figures.rate, str) else f"{figures.rate:.0f}",
@@ -65,6 +65,11 @@ def _cells(figures: Figures, found: Mapping[str, Figures | str], base: Base) -> 
         f"{figures.few.imported:.1f}",
         str(figures.at_once),
     ]
+
+
+def _seconds(few: Took) -> str:
+    runs = {1: " (one run)", 2: " (two runs)"}
+    return f"{few.seconds:.2f}{runs.get(few.runs, '')}"
 
 
 def _ratio(figures: Figures, to: Figures | str | None) -> str:

@@ -25,8 +25,8 @@ WORK = Work(
 )
 
 
-def figures(seconds: float, *, rate: float | str = 100.0) -> Figures:
-    return Figures(1.0, 7800.0, 16, Took(seconds, 0.5, 200.0, 1.5), rate)
+def figures(seconds: float, *, rate: float | str = 100.0, runs: int = 3) -> Figures:
+    return Figures(1.0, 7800.0, 16, Took(seconds, 0.5, 200.0, 1.5, runs), rate)
 
 
 def ask(path: str, body: object, *, counting: bool = False) -> tuple[object, Counts]:
@@ -100,6 +100,11 @@ def test_a_library_that_failed_keeps_its_row_and_its_reason() -> None:
     assert row.count("|") == len(HEAD) + 1
 
 
+def test_fewer_runs_than_three_are_told() -> None:
+    row = render({"peer": figures(31.0, runs=1)}, Base("ours", "known")).splitlines()[-1]
+    assert "| 31.00 (one run) |" in row
+
+
 def test_without_our_row_there_is_no_ratio() -> None:
     row = render({"peer": figures(8.0, rate="not done in 60 s")}, Base("ours", "known")).splitlines()[-1]
     assert "| - | - | not done in 60 s |" in row
@@ -111,7 +116,7 @@ def test_work_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_job_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    job = Job("per_item", "work.json", "http://127.0.0.1:1/x/v1", 200, 3, 16, 6, 1)
+    job = Job("per_item", "work.json", "http://127.0.0.1:1/x/v1", 200, 3, 30.0, 16, 6, 1)
     job.write(tmp_path / "job.json")
     assert Job.read(tmp_path / "job.json") == job
 
