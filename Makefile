@@ -8,7 +8,7 @@ export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help critique test check bench docs train folds evals baseline record all clean
+.PHONY: help critique test check bench peers docs train folds evals baseline record all clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ check: $(BIN)/dev-ready ## style, types, layers, generated docs
 
 bench: $(BIN)/dev-ready ## measure what docs/benchmarks.md states
 	$(BIN)/python -m bench
+
+peers: $(BIN)/dev-ready ## coach beside other libraries (installs each in its own environment, then ten minutes)
+	$(BIN)/python -m bench.peers
 
 train: $(BIN)/dev-ready ## train the offline judge that is shipped (a quarter of an hour)
 	$(BIN)/python -m evals.training train

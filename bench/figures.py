@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -41,3 +43,11 @@ def time_command(command: Sequence[str], *, runs: int = 5) -> Run:
         seconds.append(time.perf_counter() - start)
     told = subprocess.run([sys.executable, "-c", _MEASURED, *command], capture_output=True, text=True, check=True)
     return Run(statistics.median(seconds), int(told.stdout) / 1024)
+
+
+def machine() -> str:
+    """Processors this process may use, and their name."""
+    name = platform.processor() or platform.machine()
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        name = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), name)
+    return f"{len(os.sched_getaffinity(0))} cores, {name}"

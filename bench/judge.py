@@ -32,8 +32,8 @@ class _Run(NamedTuple):
 
 
 @contextmanager
-def serving(*arguments: str) -> Iterator[str]:
-    process = subprocess.Popen([sys.executable, "-m", "bench.server", *arguments], stdout=subprocess.PIPE, text=True)
+def serving(*arguments: str, module: str = "bench.server") -> Iterator[str]:
+    process = subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"

@@ -8,7 +8,7 @@ import json
 import random
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 CRITERIA = ("product_framing", "tradeoffs", "long_term_metrics", "systems_thinking", "expert_coverage", "communication")
 QUOTE = "The objective is click-through rate"
@@ -22,24 +22,41 @@ SPOILT: tuple[Callable[[str], str], ...] = (
 )
 """Cut in the middle, prose, JSON of another shape, nothing at all; in turn."""
 
+Respond = Callable[[bytes, bytes], Awaitable[bytes]]
+"""From head (in lower case) and body of a request to a whole HTTP response, after any wait."""
 
-def reply(criteria: Sequence[str], *, spoil: Callable[[str], str] = str) -> bytes:
-    """A whole HTTP response with verdicts on what was asked for; they are written by hand."""
-    entries = [{"id": i, "quotes": [QUOTE], "reasoning": "Written by hand.", "level": 1} for i in criteria]
-    text = json.dumps({"criteria": entries, "points": [], "red_flags": []})
-    message = {"role": "assistant", "content": spoil(text)}
-    body = json.dumps(
+
+def response(value: object) -> bytes:
+    """A whole HTTP response with a value as JSON."""
+    body = json.dumps(value).encode()
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def completion(message: dict[str, object]) -> bytes:
+    """A whole HTTP response with a chat completion of one message."""
+    finish = "tool_calls" if "tool_calls" in message else "stop"
+    return response(
         {
             "id": "c",
             "object": "chat.completion",
             "created": 0,
             "model": "fixed",
-            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+            "choices": [{"index": 0, "finish_reason": finish, "message": {"role": "assistant", **message}}],
             "usage": {"prompt_tokens": 1500, "completion_tokens": 300, "total_tokens": 1800},
         }
-    ).encode()
-    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    )
+
+
+def verdicts(criteria: Sequence[str]) -> str:
+    """What our judge asks for, on some criteria; written by hand."""
+    entries = [{"id": i, "quotes": [QUOTE], "reasoning": "Written by hand.", "level": 1} for i in criteria]
+    return json.dumps({"criteria": entries, "points": [], "red_flags": []})
+
+
+def reply(criteria: Sequence[str], *, spoil: Callable[[str], str] = str) -> bytes:
+    """A whole HTTP response with verdicts on what was asked for."""
+    return completion({"content": spoil(verdicts(criteria))})
 
 
 def asked_for(body: bytes) -> Sequence[str]:
@@ -49,23 +66,31 @@ def asked_for(body: bytes) -> Sequence[str]:
     return tuple(again[1].split(", ")) if again else CRITERIA
 
 
-async def serve(latency: float, *, spoilt: bool) -> None:
-    """Answer for ever."""
+def judging(latency: float, *, spoilt: bool) -> Respond:
+    """Answers our own judge."""
     whole = reply(CRITERIA)
     chance, kinds = random.Random(4), itertools.cycle(SPOILT)
+
+    async def respond(head: bytes, body: bytes) -> bytes:
+        await asyncio.sleep(latency)
+        if not spoilt:
+            return whole
+        spoil = next(kinds) if chance.random() < SPOILT_SHARE else str
+        return reply(asked_for(body), spoil=spoil)
+
+    return respond
+
+
+async def serve(respond: Respond) -> None:
+    """Answer for ever, on a free port, which is printed."""
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
-                body = await reader.readexactly(length)
-                await asyncio.sleep(latency)
-                if not spoilt:
-                    writer.write(whole)
-                    continue
-                spoil = next(kinds) if chance.random() < SPOILT_SHARE else str
-                writer.write(reply(asked_for(body), spoil=spoil))
+                _, _, length = head.partition(b"content-length:")
+                body = await reader.readexactly(int(length.split(b"\r\n")[0] or 0))
+                writer.write(await respond(head, body))
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
@@ -75,4 +100,4 @@ async def serve(latency: float, *, spoilt: bool) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(float(sys.argv[1]), spoilt="spoilt" in sys.argv))
+    asyncio.run(serve(judging(float(sys.argv[1]), spoilt="spoilt" in sys.argv)))
