@@ -237,20 +237,15 @@ class Endpoint:
     # --- one request ------------------------------------------------------------------------------------------------
 
     async def _send(self, request: ChatRequest, quirks: Quirks, on_text: Callable[[str], None] | None) -> ChatReply:
+        import httpx2
         import openai
 
-        # Messages and schema go round the SDK's typed parameters: it walks through every part of those, which costs more
-        # than sending them.
-        parameters: dict[str, Any] = {
-            "model": self.model,
-            "messages": [],
-            "extra_body": _body(request, quirks, self.model),
-        }
-        completions = self.client().chat.completions
+        body = _body(request, quirks, self.model)
         try:
             if on_text is not None:
-                return await self._stream(parameters, quirks, on_text)
-            raw = await completions.with_raw_response.create(**parameters)
+                return await self._stream(body, quirks, on_text)
+            # Round the SDK's typed parameters: it walks through every part of those, which costs more than sending them.
+            raw = await self.client().post("/chat/completions", cast_to=httpx2.Response, body=body)
             self._pace.wait(rate_limit_wait(raw.headers))
             return self.read(raw.content, quirks)
         except openai.APIStatusError as error:
@@ -258,8 +253,9 @@ class Endpoint:
         except openai.OpenAIError as error:
             raise self.translate(error) from None
 
-    async def _stream(self, parameters: dict[str, Any], quirks: Quirks, on_text: Callable[[str], None]) -> ChatReply:
+    async def _stream(self, body: dict[str, object], quirks: Quirks, on_text: Callable[[str], None]) -> ChatReply:
         """The same reply, put together from its pieces; a stream that ends without a finish is a cut connection."""
+        parameters: dict[str, Any] = {"model": self.model, "messages": [], "extra_body": body}
         if quirks.stream_usage:
             parameters["stream_options"] = {"include_usage": True}
         import httpx2
@@ -277,10 +273,10 @@ class Endpoint:
             raise JudgeUnavailable(f"{self._where} said nothing more for {self._timeout:g} s") from None
         except httpx2.HTTPError as error:
             raise JudgeUnavailable(f"{self._where} broke off: {clean_words(str(error))}") from None
-        body = reply.body()
-        if body is None:
+        whole = reply.body()
+        if whole is None:
             raise JudgeUnavailable(f"{self._where} broke off in the middle of its reply")
-        return self._reply(body, quirks)
+        return self._reply(whole, quirks)
 
     def _reply(self, body: object, quirks: Quirks, *, batch: bool = False) -> ChatReply:
         match body:
