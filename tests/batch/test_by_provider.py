@@ -396,10 +396,10 @@ def test_asked_to_end_while_it_waits_it_says_how_to_go_on(folder: Path) -> None:
     ) as server:
         more = ["--base-url", server.base_url, "--model", "m", "--via", "batch-api"]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        process = subprocess.Popen([*command, *more], stderr=subprocess.PIPE, env=environment)
-        assert waiting.wait(60)
-        process.terminate()
-        _, err = process.communicate(timeout=60)
+        with subprocess.Popen([*command, *more], stderr=subprocess.PIPE, env=environment) as process:
+            assert waiting.wait(120) or process.kill()
+            process.terminate()
+            _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"6 requests are with the provider; the same command again goes on waiting" in err
     assert b"Traceback" not in err
