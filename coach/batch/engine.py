@@ -252,7 +252,7 @@ class Engine:
     async def _dispatch(self) -> None:
         """Start jobs as there is room."""
         pace = self._pipeline.pace
-        while not self.stopped and not (self._all_fed and not self._backlog and not self._active):
+        while not (self.stopped or self._end.done() or (self._all_fed and not self._backlog and not self._active)):
             self._change.clear()
             if self._backlog and self.capped:
                 self._settle_capped([job.slot for job in self._backlog])
