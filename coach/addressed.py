@@ -59,7 +59,7 @@ _PATTERNS = tuple(
             "",
             rf"\b(?={_AWARD}\b)(?:^|(?<=[.!?:;(] )|(?<=\n)|(?<=\bplease )|(?<=\bkindly )|(?<=\bmust )|(?<=\bshould )|(?<=\bthen )|(?<=\band )|(?<=\bto )|(?<=\bso )){_AWARD}\b[^.,\n]{{0,50}}\b{_PRIZE}",
         ),
-        ("", r"(?-i:\b(?:SYSTEM|ADMIN|DEVELOPER|ASSISTANT))\s*[:>\]]"),
+        ("system|admin|developer|assistant", r"(?-i:\b(?:SYSTEM|ADMIN|DEVELOPER|ASSISTANT))\s*[:>\]]"),
         (_GRADERS, rf"\b{_GRADER}\b\s*[,:;–—-][^\n]{{0,160}}"),
         (
             _GRADERS,
@@ -79,7 +79,7 @@ _PATTERNS = tuple(
             r"\b(?:full|maximum|top|perfect) (?:marks?|credit|score)\b[^.\n]{0,40}\b(?:follow|should|must|correct|due|record\w*|expect\w*|deserv\w*|in each)\b",
         ),
         (
-            "",
+            "criteri|point|theme|column",
             r"\b(?:all|every|each) (?:of the )?(?:six |expert |rubric )?(?:criteri\w+|points?|themes?|column)\b[^.\n]{0,50}\b(?:level )?(?:4|5|four|five|met|present|covered|full|named)\b",
         ),
         (
@@ -112,7 +112,7 @@ _PATTERNS = tuple(
             "graded|scored|reviewed|approved|rated|marked",
             r"\b(?:already (?:been )?(?:graded|scored|reviewed|approved|rated|marked)|pre-?approved|has been rated|was rated|officially rated)\b",
         ),
-        ("", r"^#{2,4} ?(?:system|instruction|response)\b"),
+        ("##", r"^#{2,4} ?(?:system|instruction|response)\b"),
         (
             "ignor|oublie|vergiss|olvida|esque|dimentica",
             r"(?:ignor[ae]|oublie[zr]?|vergiss|ignoriere|olvida|esque[çc]a|dimentica|ignori?r?)\b[^.,\n]{0,30}"

@@ -18,7 +18,7 @@ The class says what to do: `exit_code`, `retryable`, `status` (the word a report
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class CoachError(Exception):
@@ -27,8 +27,14 @@ class CoachError(Exception):
     Args:
         message: what happened and where.
         hint: what to do about it; falls back to the class's own hint.
+
+    Attributes:
+        usage: a `coach.models.Usage` of what was paid for before it came to this; None where nothing was.
+        hopeless: the same would befall every other answer: a key that is rejected, a model that is not there.
     """
 
+    usage: Any = None
+    hopeless: bool = False
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = False
     status: ClassVar[str] = "invalid"

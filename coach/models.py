@@ -283,7 +283,10 @@ class PointVerdict(Frozen):
 
 
 class Usage(Frozen):
-    """What the judge's calls used, all attempts added up. `cost_usd` is None where no price is known."""
+    """What the judge's calls used, all attempts added up. `cost_usd` is None where no price is known.
+
+    `estimated_calls` are those whose tokens the endpoint did not count: theirs are estimated.
+    """
 
     calls: int = 0
     prompt_tokens: int = 0
@@ -291,6 +294,7 @@ class Usage(Frozen):
     completion_tokens: int = 0
     reasoning_tokens: int = 0
     cost_usd: float | None = None
+    estimated_calls: int = 0
 
 
 class Judgement(Frozen):

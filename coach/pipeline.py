@@ -29,7 +29,7 @@ from coach.fingerprints import digest, rubric_fingerprint
 from coach.judges import make_judge
 from coach.judges.base import Judge
 from coach.judges.pace import Pace
-from coach.models import Judged, Judgement, JudgeTask, Landmarks, Matches, PointMatch, Question, Rubric
+from coach.models import Judged, Judgement, JudgeTask, Landmarks, Matches, PointMatch, Question, Rubric, Usage
 from coach.report import ErrorReport, FeedbackReport, Fingerprint, JudgeInfo
 from coach.scoring import CONSTANTS, credit, score
 from coach.screen import screen_matches, screen_text
@@ -205,6 +205,7 @@ class Pipeline:
             fingerprint=Fingerprint(
                 answer="", rubric="", prompt=self.judge.prompt_fingerprint, judge=self.judge.fingerprint
             ),
+            usage=error.usage or Usage(),
             error=_error_report(error),
         )
 

@@ -6,6 +6,8 @@ prices:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +19,10 @@ from coach.resources import data_dir
 
 Dollars = Annotated[float, Field(ge=0)]
 _MILLION = 1_000_000
+CHARS_PER_TOKEN = 4.0
+"""Of English prose."""
+REPLY_TOKENS = 700
+"""Tokens of a reply on six criteria, its quotes and reasons."""
 
 
 class Price(Frozen):
@@ -98,4 +104,21 @@ def add_usage(first: Usage, second: Usage) -> Usage:
         completion_tokens=first.completion_tokens + second.completion_tokens,
         reasoning_tokens=first.reasoning_tokens + second.reasoning_tokens,
         cost_usd=sum(known) if spent and len(known) == len(spent) else None,
+        estimated_calls=first.estimated_calls + second.estimated_calls,
     )
+
+
+def sum_usage(parts: Iterable[Usage]) -> Usage:
+    """All together, as `add_usage`."""
+    return reduce(add_usage, parts, Usage())
+
+
+def estimated(usage: Usage, chars: float) -> Usage:
+    """A call whose tokens the endpoint did not count, with those that a dry run would assume.
+
+    Args:
+        usage: of one call, without money.
+        chars: characters of the prompt.
+    """
+    tokens = {"prompt_tokens": round(chars / CHARS_PER_TOKEN), "completion_tokens": REPLY_TOKENS}
+    return usage.model_copy(update={**tokens, "estimated_calls": 1})

@@ -152,6 +152,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(data_dir("prompts")),
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - plain text for a model; candidate text goes through `neutralize`
+        auto_reload=False,  # a look at the file for every answer, and templates belong to the fingerprint
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=False,

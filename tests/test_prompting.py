@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from coach.bank import load_bank
 from coach.evidence import locate
 from coach.models import JudgeTask, Landmarks, Matches, Passage, PointMatch
-from coach.neutralize import fence_for, neutralize
+from coach.neutralize import _FENCES, _MAY_FENCE, fence_for, neutralize
 from coach.prompting import render_judge_prompt
 from coach.segment import segment
 
@@ -91,3 +91,8 @@ def test_what_a_judge_copies_from_the_prompt_is_found_in_the_answer(answer: str)
     quote = neutralize(answer)[2:18].strip()
     if len(quote.replace("\u200b", "").strip()) >= 10 and not quote.startswith("\u200b"):
         assert locate(quote, answer) is not None
+
+
+@given(st.text("<＜‹«>＞›»`~=-# a", max_size=12))
+def test_no_fence_gets_past_the_quick_look(text: str) -> None:
+    assert not _FENCES.search(text) or _MAY_FENCE.search(text)

@@ -74,6 +74,8 @@ class Post:
         Journal(journal).close()
         self.outbox = Outbox(journal, self.limits)
         self._probe = probe
+        self.unread = Usage()
+        """What was paid for in this run and could not be used."""
         self._endpoints: dict[str, DeferredEndpoint] = {}
 
     def wrap(self, endpoint: Endpoint) -> DeferredEndpoint:
@@ -166,7 +168,8 @@ async def run_by_provider(
         post.sending(wanted=False)
         summary = await run(pipeline, job, flow=flow, streams=streams, watch=watch)
         post.outbox.clear()
-    return _credited(summary, swept)
+    credited = _credited(summary, swept)
+    return credited._replace(usage=add_usage(credited.usage, post.unread))
 
 
 async def _collect(pipeline: Pipeline, job: Job, post: Post, flow: Flow, journal: Journal) -> _Swept:
@@ -242,7 +245,7 @@ async def _take_in(post: Post, file: File, state: BatchState) -> None:
         path = post.outbox.path.with_name(f"{post.outbox.spool_path(file.token).name}.replies")
         try:
             await post.api(file).download(file_id, path)
-            post.outbox.take(file, _verdicts(post.endpoint(file), file, path))
+            post.outbox.take(file, _verdicts(post, file, path))
         finally:
             path.unlink(missing_ok=True)
     if state.status == "failed":
@@ -254,11 +257,17 @@ async def _take_in(post: Post, file: File, state: BatchState) -> None:
         post.tell(f"{state.id} ({state.told}) brought nothing for {missing} requests.")
 
 
-def _verdicts(endpoint: Endpoint, file: File, path: Path) -> Iterator[tuple[str, bytes | Again | Declined, float]]:
+def _verdicts(post: Post, file: File, path: Path) -> Iterator[tuple[str, bytes | Again | Declined, float | None]]:
+    endpoint = post.endpoint(file)
     for line in read_lines(path):
         found = verdict_on(line, endpoint, file.quirks)
-        cost = endpoint.read(found, file.quirks, batch=True).usage.cost_usd if isinstance(found, bytes) else None
-        yield line.key, found, cost or 0.0
+        usage = endpoint.usage_in(line.body, batch=True)
+        if usage is None:
+            yield line.key, found, None if isinstance(found, bytes) else 0.0
+            continue
+        if not isinstance(found, bytes):
+            post.unread = add_usage(post.unread, usage)
+        yield line.key, found, usage.cost_usd or 0.0
 
 
 def _after_failure(post: Post, file: File, state: BatchState) -> None:
@@ -299,5 +308,6 @@ def _credited(summary: Summary, swept: _Swept) -> Summary:
         completion_tokens=saved.completion_tokens - swept.usage.completion_tokens,
         reasoning_tokens=saved.reasoning_tokens - swept.usage.reasoning_tokens,
         cost_usd=None if saved.cost_usd is None else saved.cost_usd - (swept.usage.cost_usd or 0.0),
+        estimated_calls=saved.estimated_calls - swept.usage.estimated_calls,
     )
     return summary._replace(again=summary.again - swept.rows, usage=add_usage(summary.usage, swept.usage), saved=back)

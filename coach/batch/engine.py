@@ -90,13 +90,14 @@ class Engine:
         self._active: set[asyncio.Task[None]] = set()
         self._affordable = self._flow.concurrency
         self._failed_in_a_row = 0
+        self._judged_any = False
 
     async def outcomes(self) -> AsyncGenerator[Outcome, None]:
         """One outcome a row, in the order of the rows. When the reader stops, what is under way is cancelled.
 
         Raises:
             InputError: the rows cannot be read any further, or the journal not be used.
-            JudgeError: the judge failed so many rows in a row that going on makes no sense.
+            JudgeError: the judge failed so many rows in a row that going on makes no sense, or the first one hopelessly.
         """
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._change, self._taken = asyncio.Event(), asyncio.Event()
@@ -251,7 +252,7 @@ class Engine:
     async def _dispatch(self) -> None:
         """Start jobs as there is room."""
         pace = self._pipeline.pace
-        while not self.stopped and not (self._all_fed and not self._backlog and not self._active):
+        while not (self.stopped or self._end.done() or (self._all_fed and not self._backlog and not self._active)):
             self._change.clear()
             if self._backlog and self.capped:
                 self._settle_capped([job.slot for job in self._backlog])
@@ -301,6 +302,7 @@ class Engine:
             if not job.prepared.decided:
                 self._pipeline.pace.went_well(len(self._active))
                 self._failed_in_a_row = 0
+                self._judged_any = True
             if report.error is None:
                 self._settle_graded(job.slot, report)
             else:
@@ -346,6 +348,8 @@ class Engine:
         if self._journal is not None and result.failure is not None:
             self._journal.fail(slot.key, result.failure.cause)
         self._settle(slot, result)
+        if error.hopeless and not self._judged_any:
+            self._fail(error)
         if isinstance(error, JudgeError):
             self._failed_in_a_row += 1
             if self._flow.gives_up and self._failed_in_a_row >= max(GIVE_UP_AFTER, 2 * self._flow.concurrency):

@@ -16,15 +16,11 @@ from coach.batch.rows import Entry, Row, read_entry
 from coach.errors import CoachError
 from coach.models import Usage
 from coach.pipeline import Pipeline, Prepared
-from coach.pricing import Price, cost_of, price_of
+from coach.pricing import CHARS_PER_TOKEN, REPLY_TOKENS, Price, cost_of, price_of
 from coach.prompting import render_judge_prompt
 
 SAMPLE = 48
 """Answers whose prompts are rendered."""
-CHARS_PER_TOKEN = 4.0
-"""Of English prose."""
-REPLY_TOKENS = 700
-"""Tokens of a reply on six criteria, its quotes and reasons."""
 CALL_SECONDS = 6.0
 """Seconds of one call to a hosted model, most of it spent writing the reply."""
 _CHUNK = 500

@@ -108,16 +108,7 @@ class Journal:
 
     def _open(self) -> None:
         if self._pragma("application_id") != APPLICATION_ID:
-            with self._writing():
-                # Another process may have made it since.
-                if (
-                    self._pragma("application_id") == 0
-                    and not self._db.execute("select 1 from sqlite_schema").fetchone()
-                ):
-                    for statement in _SCHEMA.strip().split("\n\n"):
-                        self._db.execute(statement)
-                    self._db.execute(f"pragma application_id = {APPLICATION_ID}")
-                    self._db.execute(f"pragma user_version = {FORMAT}")
+            self._make()
         if self._pragma("application_id") != APPLICATION_ID:
             raise JournalError(f"{self.path} is a database, but no journal of coach", hint="Name another --journal.")
         if self._pragma("user_version") != FORMAT:
@@ -127,6 +118,24 @@ class Journal:
         # Each commit is one write that the system keeps when this process is killed; only a power cut may undo the last ones.
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = normal")
+
+    def _make(self) -> None:
+        """Make the tables, unless the file holds anything. An empty journal has nothing to lose, and waits for no disk."""
+        if not self._is_empty():
+            return
+        self._db.execute("pragma synchronous = off")
+        self._db.execute("pragma journal_mode = wal")
+        with self._writing():
+            # Another process may have made it since.
+            if self._is_empty():
+                for statement in _SCHEMA.strip().split("\n\n"):
+                    self._db.execute(statement)
+                self._db.execute(f"pragma application_id = {APPLICATION_ID}")
+                self._db.execute(f"pragma user_version = {FORMAT}")
+
+    def _is_empty(self) -> bool:
+        tables = self._db.execute("select 1 from sqlite_schema").fetchone()
+        return self._pragma("application_id") == 0 and tables is None
 
     def _pragma(self, name: str) -> int:
         return int(self._db.execute(f"pragma {name}").fetchone()[0])

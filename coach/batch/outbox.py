@@ -267,23 +267,26 @@ class Outbox:
 
     # --- replies ----------------------------------------------------------------------------------------------------
 
-    def take(self, file: File, verdicts: Iterable[tuple[str, bytes | Again | Declined, float]]) -> None:
-        """Keep what came down: key, what it means, and what it cost. Only requests that wait in this file count."""
+    def take(self, file: File, verdicts: Iterable[tuple[str, bytes | Again | Declined, float | None]]) -> None:
+        """Keep what came down: key, what it means, and what it cost; None counts as the most it could have cost.
+
+        Only requests that wait in this file count.
+        """
         rest = iter(verdicts)
         while chunk := list(islice(rest, _CHUNK)):
             with self._writing():
                 for key, found, cost in chunk:
                     self._take(file, key, found, cost)
 
-    def _take(self, file: File, key: str, found: bytes | Again | Declined, cost: float) -> None:
+    def _take(self, file: File, key: str, found: bytes | Again | Declined, cost: float | None) -> None:
         row = self._db.execute(
-            "select sent, lessons from provider_requests where key = ? and file = ? and state = 'waiting'",
+            "select sent, lessons, worst from provider_requests where key = ? and file = ? and state = 'waiting'",
             (key, file.number),
         ).fetchone()
         if row is None:
             return
-        self._spent += cost
-        sent, lessons = row
+        sent, lessons, worst = row
+        self._spent += worst if cost is None else cost
         if isinstance(found, Again):
             lessons += not found.counts
             if sent - lessons >= self._limits.tries or lessons > MAX_LESSONS:

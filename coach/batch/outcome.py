@@ -7,6 +7,7 @@ from typing import NamedTuple
 from coach.batch.records import Grade, body_of, line_of, report_of
 from coach.batch.rows import Row
 from coach.errors import CoachError, CostCapReached, InputError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
+from coach.models import Usage
 from coach.pipeline import Pipeline
 from coach.report import ErrorReport, FeedbackReport
 
@@ -22,6 +23,8 @@ class Failure(NamedTuple):
     """Names the place where the row itself is at fault."""
     cause: str
     """The same without the place, so that like failures count together."""
+    usage: Usage = Usage()
+    """What was paid for all the same."""
 
 
 class Result(NamedTuple):
@@ -61,7 +64,7 @@ def unjudged(report: FeedbackReport) -> Result:
     """A report with an error as a result."""
     told = report.error or ErrorReport(kind="", message="", hint="")
     error = _KINDS.get(told.kind, JudgeReplyInvalid)(told.message, hint=told.hint)
-    return Result(body_of(report), "", Failure(error, told.message))
+    return Result(body_of(report), "", Failure(error, told.message, report.usage))
 
 
 def failed(pipeline: Pipeline, row: Row, error: CoachError) -> Result:
@@ -69,5 +72,5 @@ def failed(pipeline: Pipeline, row: Row, error: CoachError) -> Result:
     placed = error
     if isinstance(error, InputError) and not error.message.startswith(row.place):
         placed = InputError(f"{row.place}: {error.message}", hint=error.hint)
-    body = body_of(pipeline.failed(row.id, row.question_id, placed))
-    return Result(body, "", Failure(placed, error.message.removeprefix(f"{row.place}: ")))
+    report = pipeline.failed(row.id, row.question_id, placed)
+    return Result(body_of(report), "", Failure(placed, error.message.removeprefix(f"{row.place}: "), report.usage))

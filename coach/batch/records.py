@@ -30,7 +30,8 @@ class Facts(NamedTuple):
     missing: Sequence[str]
     """Expert points that the answer lacks or contradicts."""
     used: Sequence[Any]
-    """Calls; tokens of prompts, of those cached, of replies, of those spent on thinking; US dollars or None."""
+    """Calls; tokens of prompts, of those cached, of replies, of those spent on thinking; US dollars or None; calls whose
+    tokens are estimated, which older journals do not have."""
 
     @property
     def usage(self) -> Usage:
@@ -102,21 +103,13 @@ def _json(value: object) -> bytes:
 
 def facts_json(report: FeedbackReport) -> str:
     """The facts of a report, as short as JSON gets: a summary reads one for every row."""
-    used = report.usage
     facts = [
         report.total,
         report.overall,
         {c.id: c.level for c in report.criteria},
         [f.id for f in report.red_flags],
         [p.id for p in report.points if p.status in {"missing", "contradicted"}],
-        [
-            used.calls,
-            used.prompt_tokens,
-            used.cached_tokens,
-            used.completion_tokens,
-            used.reasoning_tokens,
-            used.cost_usd,
-        ],
+        numbers_of(report.usage),
     ]
     return json.dumps(facts, separators=(",", ":"))
 
@@ -129,10 +122,23 @@ def parse_facts(text: str) -> Facts:
 
 def usage_of(used: Sequence[Any]) -> Usage:
     """Usage from numbers in the order in which facts hold them."""
-    return Usage.model_validate(dict(zip(_USED, used, strict=True)))
+    return Usage.model_validate(dict(zip(_USED, used, strict=False)))
 
 
-_USED = ("calls", "prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens", "cost_usd")
+def numbers_of(usage: Usage) -> list[float | None]:
+    """Usage as facts hold it."""
+    return [getattr(usage, name) for name in _USED]
+
+
+_USED = (
+    "calls",
+    "prompt_tokens",
+    "cached_tokens",
+    "completion_tokens",
+    "reasoning_tokens",
+    "cost_usd",
+    "estimated_calls",
+)
 
 
 UNFINISHED = frozenset({"unreachable", "over_budget"})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from coach.batch.outcome import Outcome
-from coach.batch.records import parse_facts, usage_of
+from coach.batch.records import numbers_of, parse_facts, usage_of
 from coach.models import MAX_LEVEL, Usage
 
 BINS = 10
@@ -82,23 +82,25 @@ class _Used:
     def __init__(self) -> None:
         self._counts = [0, 0, 0, 0, 0]
         self._cost: float | None = 0.0
+        self._estimated = 0
 
     def add(self, used: Sequence[Any]) -> None:
         """Add one grade's. Money is unknown from the first grade on whose price is unknown."""
-        *counts, cost = used
+        counts, cost, *rest = used[:5], *used[5:]
         if not counts[0]:
             return
+        self._estimated += sum(rest)
         self._counts = [mine + more for mine, more in zip(self._counts, counts, strict=True)]
         self._cost = None if self._cost is None or cost is None else self._cost + cost
 
     def merge(self, other: _Used) -> None:
         """Add another sum."""
-        self.add([*other._counts, other._cost])
+        self.add([*other._counts, other._cost, other._estimated])
 
     @property
     def usage(self) -> Usage:
         """The sum; no money where there was no call."""
-        return usage_of([*self._counts, self._cost if self._counts[0] else None])
+        return usage_of([*self._counts, self._cost if self._counts[0] else None, self._estimated])
 
 
 class Tally:
@@ -130,6 +132,8 @@ class Tally:
             cause = self._cause(failure.cause)
             self._causes[cause] += 1
             self._first.setdefault(cause, outcome.row.place)
+            if not outcome.again:
+                self._spent.add(numbers_of(failure.usage))
             return
         facts = parse_facts(outcome.result.facts_json)
         (self._saved if outcome.again else self._spent).add(facts.used)

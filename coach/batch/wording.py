@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from coach.batch.estimate import CALL_SECONDS, REPLY_TOKENS, Estimate
+from coach.batch.estimate import CALL_SECONDS, Estimate
 from coach.batch.summary import SHOWN, Summary
 from coach.models import Usage
+from coach.pricing import REPLY_TOKENS
 from coach.render.plain import inert
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -71,7 +72,15 @@ def _used(s: Summary) -> str:
     money = "price unknown" if s.usage.cost_usd is None else f"${s.usage.cost_usd:.4f}"
     cached = f" ({s.cached_share:.0%} from the provider's cache)" if s.cached_share is not None else ""
     prompt = f"{s.usage.prompt_tokens} prompt{cached}"
-    return f"{s.usage.calls} calls, {prompt} and {s.usage.completion_tokens} completion tokens, {money}"
+    return (
+        f"{s.usage.calls} calls, {prompt} and {s.usage.completion_tokens} completion tokens, {money}{_guessed(s.usage)}"
+    )
+
+
+def _guessed(usage: Usage) -> str:
+    """For how much of it tokens and money are estimates."""
+    few = f"{usage.estimated_calls} of the calls" if usage.estimated_calls < usage.calls else "all calls"
+    return f"; estimated for {few}, whose tokens the endpoint did not count" if usage.estimated_calls else ""
 
 
 def _saved(usage: Usage) -> str:

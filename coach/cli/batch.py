@@ -202,6 +202,7 @@ def _run(coach: Coach, job: Job, flow: Flow, runner: Callable[..., Awaitable[Sum
     begun = _Begun()
 
     async def work() -> Summary:
+        _cancel_on_request()
         with watching(count_rows(job.sources)) as show:
             watch = Watch(_stop_on_signals, lambda tally: begun.tell(tally, show))
             streams = Streams(sys.stdin.buffer, sys.stdout.buffer)
@@ -233,6 +234,13 @@ class _Begun:
     def tell(self, tally: Tally, show: Callable[[Tally], None]) -> None:
         self.rows = tally.rows
         show(tally)
+
+
+def _cancel_on_request() -> None:
+    """A polite request to end, while no engine runs that could stop: as Ctrl-C does."""
+    main = asyncio.current_task()
+    if sys.platform != "win32" and main is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
 
 
 def _stop_on_signals(engine: Engine) -> None:

@@ -39,7 +39,12 @@ ReplayOption = Annotated[
 
 
 SamplesOption = Annotated[
-    int | None, typer.Option("--samples", min=1, help="Judgements an LLM draws per answer; the median counts.")
+    int | None,
+    typer.Option(
+        "--samples",
+        min=1,
+        help="Judgements an LLM draws per answer; the median counts, and levels are told once all have come.",
+    ),
 ]
 PerCallOption = Annotated[
     int | None, typer.Option("--criteria-per-call", min=0, help="Criteria judged in one call; 0, the default, for all.")

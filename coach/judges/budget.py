@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from coach.errors import CostCapReached, InputError
+from coach.errors import CoachError, CostCapReached, InputError
 from coach.judges.chat import ChatEndpoint, ChatReply, ChatRequest
 from coach.models import Usage
 from coach.pricing import Price, cost_of
@@ -76,12 +76,18 @@ class BudgetedEndpoint:
         self._budget.reserve(worst)
         try:
             reply = await self._endpoint.complete(request, on_text=on_text)
+        except CoachError as error:
+            self._budget.spent += self._cost(error.usage, worst) if error.usage else 0.0
+            raise
         finally:
             self._budget.reserved -= worst
-        # A server that does not count its tokens has not worked for nothing.
-        counted = reply.usage.prompt_tokens or reply.usage.completion_tokens
-        self._budget.spent += (cost_of(reply.usage, self._price) or 0.0) if counted else worst
+        self._budget.spent += self._cost(reply.usage, worst)
         return reply
+
+    def _cost(self, usage: Usage, worst: float) -> float:
+        """What calls count as: a server that does not count its tokens has not worked for nothing."""
+        counted = (usage.prompt_tokens or usage.completion_tokens) and not usage.estimated_calls
+        return (cost_of(usage, self._price) or 0.0) if counted else worst
 
     async def aclose(self) -> None:
         """Close the real endpoint."""

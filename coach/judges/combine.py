@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import reduce
 from statistics import median_low
 from typing import NamedTuple
 
 from coach.evidence import locate
-from coach.models import Abstained, Judged, Judgement, JudgeTask, Opinion, PointVerdict, RaisedFlag, Usage, Verdict
-from coach.pricing import add_usage
+from coach.models import Abstained, Judged, Judgement, JudgeTask, Opinion, PointVerdict, RaisedFlag, Verdict
+from coach.pricing import sum_usage
 
 
 class Named(NamedTuple):
@@ -35,7 +34,7 @@ def combine(task: JudgeTask, parts: Sequence[Named], *, show_opinions: bool) -> 
         verdicts=tuple(_verdict(c.id, parts, show_opinions, task.answer) for c in task.rubric.criteria),
         red_flags=_flags(parts),
         points=_points(parts),
-        usage=reduce(add_usage, (p.judgement.usage for p in parts), Usage()),
+        usage=sum_usage(p.judgement.usage for p in parts),
         warnings=tuple(dict.fromkeys(w for p in parts for w in p.judgement.warnings)),
     )
 

@@ -128,9 +128,10 @@ class DeferredEndpoint:
                     return await self._probe(request)
         match found:
             case Answered(body, quirks):
-                reply = self.endpoint.read(body, quirks, batch=True)._replace(repeated=key in self._handed_out)
+                reply = self.endpoint.counted(self.endpoint.read(body, quirks, batch=True), request, batch=True)
+                repeated = key in self._handed_out
                 self._handed_out.add(key)
-                return reply
+                return reply._replace(repeated=repeated)
             case Declined(kind, message, hint):
                 raise _ERRORS[kind](message, hint=hint)
             case None if not self.final:

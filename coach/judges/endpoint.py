@@ -19,7 +19,7 @@ from coach.judges.quirks import QuirkNotes, learn, step_down
 from coach.judges.retry import rate_limit_wait, retry_after, retrying
 from coach.judges.stream import StreamedReply
 from coach.models import Usage
-from coach.pricing import Price, cost_of, price_of
+from coach.pricing import Price, add_usage, cost_of, estimated, price_of
 
 if TYPE_CHECKING:
     import openai
@@ -30,6 +30,13 @@ MAX_LESSONS = 6
 _SERVER_WORDS = 300
 """Characters of a server's message that are shown."""
 
+_NO_MODEL_CODES = frozenset({"model_not_found", "invalid_model", "unknown_model"})
+_NO_MODEL = re.compile(
+    r"(?:invalid|unknown|unrecognized|no such) model\b(?! (?:param|setting))|not a valid model\b"
+    r"|\bmodel [^.]{0,80}?(?:does not exist|not found|is not available)",
+    re.IGNORECASE,
+)
+"""How servers that answer 400 say that they do not have the model."""
 _FINISH: dict[str, Finish] = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
 
 
@@ -95,16 +102,18 @@ class Endpoint:
     async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
         """See `ChatEndpoint.complete`. `on_text` receives all the text so far, each time more of it has come."""
         sent = 0
+        unsaid = Usage()
+        """Of replies that said nothing."""
 
         async def attempt() -> ChatReply:
-            nonlocal sent
+            nonlocal sent, unsaid
             rung = None
             for _ in range(MAX_LESSONS):
                 sent += 1
                 known = self.quirks
                 quirks = known.model_copy(update={"rung": rung}) if rung else known
                 try:
-                    reply = await self._send(request, quirks, on_text)
+                    reply = self.counted(await self._send(request, quirks, on_text), request)
                 except _Refused as refusal:
                     lesson = learn(quirks, refusal.status, refusal.message)
                     if rung and lesson:
@@ -115,6 +124,7 @@ class Endpoint:
                 if reply.text.strip() or reply.refusal or reply.finish != "stop":
                     self.spoke(reply, quirks, known)
                     return reply
+                unsaid = add_usage(unsaid, reply.usage)
                 # Some servers accept a schema they cannot follow and then say nothing at all.
                 below = step_down(quirks)
                 if below is None:
@@ -124,14 +134,20 @@ class Endpoint:
                 raise JudgeReplyInvalid(f"{self._where} turned down every form of the request")
             raise JudgeReplyInvalid(f"{self._where} sent an empty reply")
 
-        async for trial in retrying(self._tries, self._sleep):
-            with trial:
-                try:
-                    reply = await attempt()
-                except JudgeUnavailable as error:
-                    self._pace.held_up(error.retry_after)
-                    raise
-        return reply._replace(usage=reply.usage.model_copy(update={"calls": sent}))
+        try:
+            async for trial in retrying(self._tries, self._sleep):
+                with trial:
+                    try:
+                        reply = await attempt()
+                    except JudgeUnavailable as error:
+                        self._pace.held_up(error.retry_after)
+                        raise
+        except JudgeError as error:
+            paid = add_usage(unsaid, error.usage or Usage())
+            error.usage = paid.model_copy(update={"calls": sent}) if paid.calls else None
+            raise
+        usage = add_usage(unsaid, reply.usage) if unsaid.calls else reply.usage
+        return reply._replace(usage=usage.model_copy(update={"calls": sent}))
 
     @property
     def quirks(self) -> Quirks:
@@ -172,6 +188,22 @@ class Endpoint:
         except (ValueError, RecursionError):
             raise JudgeUnavailable(f"{self._where} sent a response that is cut off or no JSON") from None
         return self._reply(body, quirks, batch=batch)
+
+    def usage_in(self, content: bytes, *, batch: bool = False) -> Usage | None:
+        """What a response says it used, whatever else it holds; None where it does not say."""
+        try:
+            body = json.loads(content)
+        except (ValueError, RecursionError):
+            return None
+        usage = self._usage(body.get("usage") if isinstance(body, dict) else None, batch=batch)
+        return usage if usage.prompt_tokens or usage.completion_tokens else None
+
+    def counted(self, reply: ChatReply, request: ChatRequest, *, batch: bool = False) -> ChatReply:
+        """A reply with its tokens and money, estimated where the endpoint did not count."""
+        if reply.usage.prompt_tokens or reply.usage.completion_tokens:
+            return reply
+        usage = estimated(reply.usage, sum(len(m.content) for m in request.messages))
+        return reply._replace(usage=usage.model_copy(update={"cost_usd": cost_of(usage, self.price, batch=batch)}))
 
     def take_lesson(self, lesson: Quirks | None, assumed: Quirks) -> bool:
         """Whether what `assumed` was refused for can be done otherwise; if so, it is from now on."""
@@ -237,20 +269,17 @@ class Endpoint:
     # --- one request ------------------------------------------------------------------------------------------------
 
     async def _send(self, request: ChatRequest, quirks: Quirks, on_text: Callable[[str], None] | None) -> ChatReply:
+        import httpx2
         import openai
 
-        # Messages and schema go round the SDK's typed parameters: it walks through every part of those, which costs more
-        # than sending them.
-        parameters: dict[str, Any] = {
-            "model": self.model,
-            "messages": [],
-            "extra_body": _body(request, quirks, self.model),
-        }
-        completions = self.client().chat.completions
+        body = _body(request, quirks, self.model)
         try:
             if on_text is not None:
-                return await self._stream(parameters, quirks, on_text)
-            raw = await completions.with_raw_response.create(**parameters)
+                return await self._stream(body, quirks, on_text)
+            # Round the SDK's typed parameters: it walks through every part of those, which costs more than sending them.
+            raw = await self.client().post(
+                "/chat/completions", cast_to=httpx2.Response, body=body, options={"security": {"bearer_auth": True}}
+            )
             self._pace.wait(rate_limit_wait(raw.headers))
             return self.read(raw.content, quirks)
         except openai.APIStatusError as error:
@@ -258,8 +287,9 @@ class Endpoint:
         except openai.OpenAIError as error:
             raise self.translate(error) from None
 
-    async def _stream(self, parameters: dict[str, Any], quirks: Quirks, on_text: Callable[[str], None]) -> ChatReply:
+    async def _stream(self, body: dict[str, object], quirks: Quirks, on_text: Callable[[str], None]) -> ChatReply:
         """The same reply, put together from its pieces; a stream that ends without a finish is a cut connection."""
+        parameters: dict[str, Any] = {"model": self.model, "messages": [], "extra_body": body}
         if quirks.stream_usage:
             parameters["stream_options"] = {"include_usage": True}
         import httpx2
@@ -277,25 +307,24 @@ class Endpoint:
             raise JudgeUnavailable(f"{self._where} said nothing more for {self._timeout:g} s") from None
         except httpx2.HTTPError as error:
             raise JudgeUnavailable(f"{self._where} broke off: {clean_words(str(error))}") from None
-        body = reply.body()
-        if body is None:
+        whole = reply.body()
+        if whole is None:
             raise JudgeUnavailable(f"{self._where} broke off in the middle of its reply")
-        return self._reply(body, quirks)
+        return self._reply(whole, quirks)
 
     def _reply(self, body: object, quirks: Quirks, *, batch: bool = False) -> ChatReply:
+        usage = self._usage(body.get("usage") if isinstance(body, dict) else None, batch=batch)
         match body:
             case {"choices": [{"message": dict() as message, **choice}, *_]}:
                 pass
-            case {"error": error}:
-                told = error.get("message", error) if isinstance(error, dict) else error
-                raise JudgeReplyInvalid(f"{self._where} answered with an error: {self._redact(clean_words(str(told)))}")
             case _:
-                raise JudgeReplyInvalid(f"{self._where} sent a response without choices")
+                fault = self._malformed(body)
+                fault.usage = usage if usage.prompt_tokens or usage.completion_tokens else None
+                raise fault
         text, refusal = message.get("content"), message.get("refusal")
         finish = _FINISH.get(str(choice.get("finish_reason")), "stop")
         refused = refusal if isinstance(refusal, str) and refusal.strip() else None
         named = body.get("model") if isinstance(body, dict) else None
-        usage = self._usage(body.get("usage") if isinstance(body, dict) else None, batch=batch)
         return ChatReply(
             text=text if isinstance(text, str) else "",
             finish="refusal" if refused else finish,
@@ -305,6 +334,19 @@ class Endpoint:
             model=named if isinstance(named, str) and named else self.model,
             thought=usage.reasoning_tokens > 0 or _thought(message, finish),
         )
+
+    def _malformed(self, body: object) -> JudgeError:
+        """A response without a completion; gateways put the status of the server behind them into one of their own."""
+        match body:
+            case {"error": {"code": int(status), **rest}} if 400 <= status < 600:
+                return self.refusal(status, str(rest.get("message", "no reason given")))
+            case {"error": error}:
+                told = error.get("message", error) if isinstance(error, dict) else error
+                return JudgeReplyInvalid(
+                    f"{self._where} answered with an error: {self._redact(clean_words(str(told)))}"
+                )
+            case _:
+                return JudgeReplyInvalid(f"{self._where} sent a response without choices")
 
     def _usage(self, told: object, *, batch: bool) -> Usage:
         counts = _counts(told if isinstance(told, dict) else {})
@@ -360,7 +402,7 @@ class Endpoint:
         return self.refusal(error.status_code, _words_of(error), code=error.code, wait=wait)
 
     def refusal(self, status: int, words: str, *, code: str | None = None, wait: float | None = None) -> JudgeError:
-        """What a status means.
+        """What a status means. Where no other request would fare better, it is hopeless.
 
         Args:
             status: HTTP status.
@@ -371,12 +413,12 @@ class Endpoint:
         said = self._redact(clean_words(words))
         if status in {401, 403}:
             hint = "Check the key in OPENAI_API_KEY or COACH_API_KEY, and that it may use this model."
-            return JudgeRefused(f"{self._where} rejected the key ({status}): {said}", hint=hint)
-        if status == 404:
+            return _hopeless(f"{self._where} rejected the key ({status}): {said}", hint)
+        if status == 404 or (status in {400, 422} and (code in _NO_MODEL_CODES or _NO_MODEL.search(said))):
             hint = "Check --model and --base-url (it mostly ends in /v1); `coach doctor` lists what is offered."
-            return JudgeRefused(f"{self._where} does not know this model or path (404): {said}", hint=hint)
-        if status == 429 and ("insufficient_quota" in said or code == "insufficient_quota"):
-            return JudgeRefused(f"{self._where} has no quota left: {said}", hint="Add credit, or use another key.")
+            return _hopeless(f"{self._where} does not know this model or path ({status}): {said}", hint)
+        if status == 402 or (status == 429 and ("insufficient_quota" in said or code == "insufficient_quota")):
+            return _hopeless(f"{self._where} has no quota left: {said}", "Add credit, or use another key.")
         if status in {408, 409, 425, 429} or status >= 500:
             return JudgeUnavailable(f"{self._where} answered {status}: {said}", retry_after=wait)
         return JudgeRefused(f"{self._where} rejected the request ({status}): {said}", hint="Try another model.")
@@ -410,6 +452,12 @@ class Endpoint:
         except openai.OpenAIError as error:
             raise self.translate(error) from None
         return {clean_words(m.id) for m in page.data or []}
+
+
+def _hopeless(message: str, hint: str) -> JudgeRefused:
+    error = JudgeRefused(message, hint=hint)
+    error.hopeless = True
+    return error
 
 
 def _choice(offered: set[str]) -> str:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import reduce
 
-from coach.errors import CostCapReached, JudgeError, JudgeReplyInvalid
+from coach.errors import CoachError, CostCapReached, JudgeError, JudgeReplyInvalid
 from coach.fingerprints import digest_of
 from coach.judges.chat import ChatEndpoint, ChatReply, ChatRequest, Message
 from coach.judges.examples import Examples
 from coach.judges.reply import SCHEMA_NAME, partial_verdicts, reply_schema
 from coach.judges.rounds import Ask, CallBudget, Reliability, Rounds
 from coach.landmarks import model_comes_first
-from coach.models import MAX_LEVEL, Judged, Judgement, JudgeTask, RaisedFlag, Usage, Verdict
-from coach.pricing import add_usage
+from coach.models import MAX_LEVEL, Judged, Judgement, JudgeTask, RaisedFlag, Verdict
+from coach.pricing import sum_usage
 from coach.prompting import prompt_fingerprint, render_judge_prompt
 from coach.report import JudgeKind
 
@@ -97,7 +96,10 @@ class LLMJudge:
         errors = [f for f in found if isinstance(f, BaseException)]
         grave = next((e for e in errors if not isinstance(e, JudgeError | CostCapReached)), None)
         if grave or len(errors) == len(found):
-            raise grave or errors[0]
+            error = grave or errors[0]
+            if isinstance(error, CoachError):
+                error.usage = sum_usage(r.usage for r in rounds)
+            raise error
         return _judgement(task, rounds)
 
     def first_requests(self, task: JudgeTask, sample: int = 0) -> tuple[ChatRequest, ...]:
@@ -192,7 +194,7 @@ def _judgement(task: JudgeTask, rounds: Sequence[Rounds]) -> Judgement:
         verdicts=tuple(verdicts),
         red_flags=flags,
         points=tuple(p for r in rounds for p in r.points.values()),
-        usage=reduce(add_usage, (r.usage for r in rounds), Usage()),
+        usage=sum_usage(r.usage for r in rounds),
         warnings=(*dropped, *(w for r in rounds for w in r.warnings())),
     )
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from coach.errors import CostCapReached
+from coach.errors import CoachError, CostCapReached
 from coach.judges.budget import worst_cost
 from coach.judges.chat import ChatReply, ChatRequest
 from coach.judges.endpoint import Endpoint
@@ -58,8 +58,11 @@ class PacedEndpoint:
         try:
             await self._sleep(wait)
             reply = await self._endpoint.complete(request, on_text=on_text)
-            cost = reply.usage.cost_usd or 0.0
+            cost = worst if reply.usage.estimated_calls else reply.usage.cost_usd or 0.0
             return reply
+        except CoachError as error:
+            cost = (error.usage.cost_usd or 0.0) if error.usage else 0.0
+            raise
         finally:
             await self._warden.settle(worst, cost)
 

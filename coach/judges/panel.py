@@ -10,7 +10,8 @@ from coach.fingerprints import digest_of
 from coach.judges.base import Judge
 from coach.judges.combine import Named, combine
 from coach.judges.llm import LLMJudge
-from coach.models import Judged, Judgement, JudgeTask, Verdict
+from coach.models import Judged, Judgement, JudgeTask, Usage, Verdict
+from coach.pricing import sum_usage
 from coach.report import JudgeKind
 from coach.scoring import nearest_cut
 
@@ -48,7 +49,7 @@ class SampledJudge:
         lost = len(draws) - len(named)
         judgement = combine(task, named, show_opinions=False)
         told = (f"{lost} of {self._samples} samples failed; the rest were used.",) if lost else ()
-        return judgement.model_copy(update={"warnings": (*judgement.warnings, *told)})
+        return judgement.model_copy(update={"warnings": (*judgement.warnings, *told), "usage": _usage(draws)})
 
     async def aclose(self) -> None:
         """Close the judge's connections."""
@@ -86,7 +87,7 @@ class PanelJudge:
         ]
         judgement = combine(task, named, show_opinions=True)
         return judgement.model_copy(
-            update={"warnings": (*judgement.warnings, *failed, *_agreement(judgement.verdicts))}
+            update={"warnings": (*judgement.warnings, *failed, *_agreement(judgement.verdicts)), "usage": _usage(found)}
         )
 
     async def aclose(self) -> None:
@@ -153,8 +154,15 @@ async def _all(work: Iterable[Awaitable[Judgement]]) -> list[Judgement | CoachEr
         ):
             raise result
     if not any(isinstance(r, Judgement) for r in found):
-        raise next(r for r in found if isinstance(r, CoachError))
+        errors = [r for r in found if isinstance(r, CoachError)]
+        errors[0].usage = _usage(errors)
+        raise errors[0]
     return [r for r in found if isinstance(r, Judgement | CoachError)]
+
+
+def _usage(found: Iterable[Judgement | CoachError]) -> Usage:
+    """What all cost together, also those that failed after something was paid for."""
+    return sum_usage(f.usage or Usage() for f in found)
 
 
 def _agreement(verdicts: Sequence[Verdict]) -> tuple[str, ...]:

@@ -101,6 +101,7 @@ class Rounds:
     def fail(self, error: CoachError) -> None:
         """Say of all that is open why nothing more came."""
         self._begun = True
+        self.usage = add_usage(self.usage, error.usage or Usage())
         match error.status:
             case "unreachable" | "refused" | "over_budget" as status:
                 self.gap = status

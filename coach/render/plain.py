@@ -62,6 +62,7 @@ def used(report: FeedbackReport) -> str:
     if not usage.calls:
         return ""
     money = "price unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
+    money += " (estimated: the endpoint counted no tokens)" if usage.estimated_calls else ""
     calls = "1 call" if usage.calls == 1 else f"{usage.calls} calls"
     return f"{calls}, {usage.prompt_tokens} + {usage.completion_tokens} tokens, {money}"
 

@@ -30,7 +30,7 @@ from coach.batch.journal import Journal
 from coach.batch.outbox import Limits
 from coach.cli import main
 from coach.errors import InputError, JournalError, JudgeRefused
-from coach.pricing import at_batch_rates, load_prices
+from coach.pricing import REPLY_TOKENS, at_batch_rates, load_prices
 
 ROWS = list(range(6))
 
@@ -235,6 +235,42 @@ def test_a_probe_learns_that_from_one_request(folder: Path) -> None:
     assert summary.judged == 6
 
 
+# --- replies that were paid for
+
+
+def test_replies_without_token_counts_are_booked_by_estimate(folder: Path) -> None:
+    def script(body: dict[str, Any]) -> Reply:
+        reply = good(body)
+        del reply.body["usage"]
+        return reply
+
+    with provider(script) as server:
+        summary = by_batch(folder, server.base_url)
+    used = summary.usage
+    assert (used.calls, used.estimated_calls, used.completion_tokens) == (6, 6, 6 * REPLY_TOKENS)
+    assert used.cost_usd == pytest.approx((used.prompt_tokens + used.completion_tokens) * 0.5 / 1000)
+
+
+def test_an_empty_reply_that_was_paid_for_is_in_the_sum(folder: Path) -> None:
+    seen: list[int] = []
+
+    def script(body: dict[str, Any]) -> Reply:
+        seen.append(number_of(body))
+        return said("") if seen.count(0) == 1 and seen[-1] == 0 else good(body)
+
+    with provider(script) as server:
+        summary = by_batch(folder, server.base_url)
+    assert (summary.judged, summary.usage.calls) == (6, 7)
+    assert summary.usage.cost_usd == pytest.approx(7 * 0.06)
+
+
+def test_a_hopeless_probe_ends_the_run_before_anything_is_sent(folder: Path) -> None:
+    with provider(lambda body: refused(401, "bad key")) as server:
+        with pytest.raises(JudgeRefused, match="rejected the key"):
+            by_batch(folder, server.base_url, probe=True)
+        assert server.batches == {}
+
+
 # --- batches that are not accepted, cancelled, or too many
 
 
@@ -350,6 +386,23 @@ def test_killed_while_it_waits_it_goes_on_waiting(folder: Path) -> None:
 
 def test_killed_while_replies_come_down_it_fetches_them_again(folder: Path) -> None:
     assert killed_at(folder, "fetched") == {"asked": {1}, "batches": 1, "judged": 6, "files": 1, "calls": 6}
+
+
+def test_asked_to_end_while_it_waits_it_says_how_to_go_on(folder: Path) -> None:
+    waiting = threading.Event()
+    command = [sys.executable, "-m", "coach", "batch", str(folder / "in.jsonl"), "-o", str(folder / "out.jsonl")]
+    with provider(
+        good, [Course(("in_progress",))], hold=lambda step: waiting.set() if step == "looked" else None
+    ) as server:
+        more = ["--base-url", server.base_url, "--model", "m", "--via", "batch-api"]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        with subprocess.Popen([*command, *more], stderr=subprocess.PIPE, env=environment) as process:
+            waiting.wait(120)
+            process.terminate()
+            _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"6 requests are with the provider; the same command again goes on waiting" in err
+    assert b"Traceback" not in err
 
 
 def test_two_processes_do_not_work_on_the_same_batches(folder: Path) -> None:

@@ -162,6 +162,24 @@ def test_a_judge_that_fails_every_row_ends_the_run() -> None:
     assert len(judge.asked) < 2 * GIVE_UP_AFTER
 
 
+def hopeless(message: str) -> CoachError:
+    error = JudgeRefused(message)
+    error.hopeless = True
+    return error
+
+
+def test_a_fault_that_every_row_would_meet_ends_the_run_at_the_first() -> None:
+    judge = Judge(lambda n: fail(hopeless("bad key")))
+    with pytest.raises(JudgeRefused, match=r"^bad key$"):
+        asyncio.run(collect(make(judge, rows(*range(200)), concurrency=1, gives_up=False)))
+    assert len(judge.asked) == 1
+
+
+def test_after_a_row_that_went_well_such_a_fault_is_one_rows_own() -> None:
+    judge = Judge(lambda n: fail(hopeless("flagged")) if n == 1 else None)
+    assert statuses(asyncio.run(collect(make(judge, rows(0, 1, 2), concurrency=1)))) == ["ok", "failed", "ok"]
+
+
 def test_rows_that_cannot_be_read_any_further_end_the_run() -> None:
     def broken() -> Iterator[Row]:
         yield from rows(0)

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from fakes import HashEmbedder, ScriptedJudge
 
-from coach.batch.estimate import REPLY_TOKENS, SAMPLE, Estimate, Model, count, estimate
+from coach.batch.estimate import SAMPLE, Estimate, Model, count, estimate
 from coach.batch.journal import Journal
 from coach.batch.keys import Keys
 from coach.batch.records import Grade
 from coach.batch.rows import Entry, rows_of
 from coach.pipeline import Pipeline
-from coach.pricing import Price
+from coach.pricing import REPLY_TOKENS, Price
 
 ANSWER = "A cache pays off where the same reads repeat often. You pay with invalidation when the truth changes."
 PIPELINE = Pipeline(judge=ScriptedJudge(), embedder=HashEmbedder())

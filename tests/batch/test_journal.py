@@ -244,3 +244,11 @@ def test_a_journal_that_must_exist_is_not_made(path: Path) -> None:
     with pytest.raises(JournalError, match=os.strerror(errno.ENOENT) + "|no journal here"):
         Journal(path, must_exist=True)
     assert not path.exists()
+
+
+def test_a_new_journal_syncs_like_one_that_was_there(tmp_path: Path) -> None:
+    for _ in range(2):
+        journal = Journal(tmp_path / "j.sqlite")
+        found = [journal._db.execute(f"pragma {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+        journal.close()
+        assert found == ["wal", 1]

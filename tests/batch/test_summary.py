@@ -106,3 +106,22 @@ def test_causes_beyond_the_most_count_together_when_merged_too() -> None:
         part.add(bad(f"cause {number}"))
         whole.merge(part)
     assert {c.cause: c.rows for c in whole.summary().causes}[OTHER_CAUSES] == 2
+
+
+def test_what_failed_rows_cost_is_money_of_the_run() -> None:
+    failed = Outcome(Row(1, {}), Result(b"", "", Failure(InputError("x"), "x", PAID)))
+    assert summed(failed, failed._replace(again=True)).usage == PAID
+
+
+def test_estimated_figures_are_marked() -> None:
+    guess = Outcome(Row(1, {}), graded(grade_of(report(usage=PAID.model_copy(update={"estimated_calls": 1})))))
+    lines = "\n".join(summary_lines(summed(guess), "x"))
+    assert "$0.5000; estimated for all calls, whose tokens the endpoint did not count" in lines
+    assert "estimated for 1 of the calls" in "\n".join(summary_lines(summed(guess, ok()), "x"))
+
+
+def test_grades_kept_before_estimates_were_marked_are_counted() -> None:
+    old = graded(grade_of(report(usage=PAID)))
+    old = old._replace(facts_json=old.facts_json.replace(",0.5,0]", ",0.5]"))
+    assert old.facts_json.endswith(",0.5]]")
+    assert summed(Outcome(Row(1, {}), old)).usage == PAID

@@ -298,12 +298,21 @@ def test_an_output_that_cannot_be_written_is_told_before_anything_is_graded(ran:
 
 def test_a_judge_that_refuses_row_after_row_ends_the_run_with_three(ran: Ran) -> None:
     ran.write(*answers(60))
-    with scripted([refused(401, "no")]) as server:
+    with scripted([refused(400, "no")]) as server:
         ran.batch(*at(server), "--concurrency", "2")
     assert ran.code == 3
     assert "20 rows in a row failed" in ran.err
     assert len(server.requests) < 30
     assert "goes on from there" in ran.err
+
+
+def test_a_key_that_is_rejected_ends_the_run_at_the_first_row(ran: Ran) -> None:
+    ran.write(*answers(60))
+    with scripted([refused(401, "no such key")]) as server:
+        ran.batch(*at(server), "--concurrency", "1")
+    assert (ran.code, len(server.requests)) == (3, 1)
+    assert "rejected the key (401): no such key" in ran.err
+    assert "Check the key" in ran.err
 
 
 # --- money
@@ -392,13 +401,14 @@ def wait_for(server: Server, count: int, process: subprocess.Popen[bytes]) -> No
         time.sleep(0.05)
 
 
-def test_ctrl_c_finishes_what_is_under_way_keeps_it_and_says_how_to_go_on(ran: Ran) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_finishes_what_is_under_way_keeps_it_and_says_how_to_go_on(ran: Ran, number: signal.Signals) -> None:
     ran.write(*answers(9))
     replies = [said(llm_reply()), said(llm_reply()), said(llm_reply())._replace(delay=1.0)]
     with scripted(replies) as server:
         process = start(ran.folder, server, "--concurrency", "1")
         wait_for(server, 3, process)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, err = process.communicate(timeout=30)
         asked = len(server.requests)
         assert process.returncode == 130
@@ -413,13 +423,18 @@ def test_ctrl_c_finishes_what_is_under_way_keeps_it_and_says_how_to_go_on(ran: R
     assert (ran.code, len(ran.reports()), len(server.requests)) == (0, 9, 9)
 
 
-def test_ctrl_c_twice_ends_at_once(ran: Ran) -> None:
-    ran.write(*answers(2))
-    with scripted([said(llm_reply())._replace(delay=60.0)]) as server:
-        process = start(ran.folder, server)
-        wait_for(server, 1, process)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_at_once_and_nothing_that_was_kept_is_lost(ran: Ran, number: signal.Signals) -> None:
+    ran.write(*answers(3))
+    with scripted([said(llm_reply()), said(llm_reply())._replace(delay=60.0)]) as server:
+        process = start(ran.folder, server, "--concurrency", "1")
+        wait_for(server, 2, process)
         for _ in range(2):
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             time.sleep(0.3)
-        process.communicate(timeout=20)
-    assert process.returncode == 130
+        _, err = process.communicate(timeout=20)
+        assert process.returncode == 130
+        assert b"same command again goes on from there" in err
+        server._script = [said(llm_reply())]
+        ran.batch(*at(server))
+    assert (ran.code, len(server.requests)) == (0, 4)

@@ -16,7 +16,7 @@ from servers.scripted import Reply, Script, Server, refused, said, scripted
 from coach.errors import CoachError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
 from coach.judges.chat import ChatReply, ChatRequest, HealthLine, Message
 from coach.judges.endpoint import Endpoint
-from coach.pricing import Price
+from coach.pricing import REPLY_TOKENS, Price
 
 REQUEST = ChatRequest((Message("user", "hi"),), {"type": "object"}, "verdicts", max_tokens=50, seed=7)
 
@@ -121,10 +121,65 @@ def test_cached_tokens_under_their_other_name_are_counted() -> None:
     assert run([said("{}", prompt_cache_hit_tokens=64)])[0].usage.cached_tokens == 64
 
 
-def test_missing_counts_are_zero_and_the_call_still_counts() -> None:
-    reply = said("{}")
+def uncounted(content: str) -> Reply:
+    """A completion whose server counts no tokens."""
+    reply = said(content)
     del reply.body["usage"]
-    assert run([reply])[0].usage.calls == 1
+    return reply
+
+
+def test_tokens_that_nobody_counted_are_estimated_and_marked() -> None:
+    usage = run([uncounted("{}")])[0].usage
+    assert (usage.calls, usage.estimated_calls, usage.completion_tokens) == (1, 1, REPLY_TOKENS)
+    assert usage.cost_usd == pytest.approx((usage.prompt_tokens * 1.0 + REPLY_TOKENS * 2.0) / 1e6)
+
+
+def test_replies_that_said_nothing_are_paid_for() -> None:
+    usage = run([said(""), said("{}")])[0].usage
+    assert (usage.calls, usage.prompt_tokens, usage.completion_tokens) == (2, 200, 40)
+    assert usage.cost_usd == pytest.approx(2 * (100 * 1.0 + 20 * 2.0) / 1e6)
+
+
+def test_an_error_tells_what_was_paid_for_before_it() -> None:
+    error, server = fail([said("")], JudgeReplyInvalid)
+    assert (error.usage.calls, error.usage.prompt_tokens) == (len(server.requests), 100 * len(server.requests))
+
+
+def test_a_malformed_response_that_was_paid_for_counts() -> None:
+    body = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}
+    assert fail([Reply(body=body)], JudgeReplyInvalid)[0].usage.prompt_tokens == 9
+
+
+def test_an_error_before_which_nothing_was_paid_for_says_so() -> None:
+    assert fail([refused(401, "no")], JudgeRefused)[0].usage is None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        refused(401, "bad key"),
+        refused(402, "insufficient balance"),
+        refused(403, "not allowed"),
+        refused(404, "no such path"),
+        refused(400, "The model `x` does not exist or you do not have access to it."),
+        refused(400, "x is not a valid model ID"),
+        Reply(400, {"error": {"message": "sorry", "code": "model_not_found"}}),
+        Reply(body={"error": {"message": "no such key", "code": 401}}),
+    ],
+)
+def test_what_no_retry_can_mend_costs_one_request_and_is_hopeless(reply: Reply) -> None:
+    error, server = fail([reply], JudgeRefused)
+    assert (len(server.requests), error.hopeless) == (1, True)
+
+
+@pytest.mark.parametrize("told", ["context length exceeded", "the model found this prompt too long", "flagged"])
+def test_what_may_be_the_fault_of_one_answer_is_not_hopeless(told: str) -> None:
+    assert not fail([refused(400, told)], JudgeRefused)[0].hopeless
+
+
+def test_the_status_a_gateway_hides_in_its_own_is_minded() -> None:
+    busy = Reply(body={"error": {"message": "slow down", "code": 429}})
+    assert run([busy, said("{}")])[0].usage.calls == 2
 
 
 def test_429_waits_as_long_as_it_is_told_and_recovers() -> None:

@@ -273,3 +273,9 @@ def test_cancelling_passes_through() -> None:
             await running
 
     asyncio.run(work())
+
+
+def test_an_error_after_replies_that_could_not_be_used_tells_what_they_cost() -> None:
+    with pytest.raises(JudgeUnavailable) as caught:
+        judge("nonsense", JudgeUnavailable("gone"))
+    assert caught.value.usage.calls == 1
