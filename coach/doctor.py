@@ -107,6 +107,7 @@ async def _endpoint(settings: Settings) -> tuple[Check, ...]:
     if not settings.llm_configured:
         return (Check("endpoint", "note", "none configured: `--judge auto` means offline"),)
     from coach.judges import make_endpoint
+    from coach.judges.health import check, offers
 
     named = bool(settings.model) or settings.base_url is None
     try:
@@ -114,7 +115,7 @@ async def _endpoint(settings: Settings) -> tuple[Check, ...]:
     except CoachError as error:
         return (Check("endpoint", "problem", error.message, error.hint, error.exit_code),)
     try:
-        health = await (endpoint.check() if named else endpoint.offers())
+        health = await (check(endpoint) if named else offers(endpoint))
     finally:
         await endpoint.aclose()
     return tuple(_of(line) for line in health)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 from coach.errors import InputError, JudgeError, JudgeUnavailable
 from coach.judges.chat import Quirks
 from coach.judges.deferred import Declined
-from coach.judges.endpoint import Endpoint, clean_words
+from coach.judges.endpoint import Endpoint
+from coach.judges.faults import clean_words
 from coach.judges.quirks import learn
 from coach.judges.retry import retrying
 

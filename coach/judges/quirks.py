@@ -1,4 +1,4 @@
-"""What endpoints refuse, learned from how they refuse it, and remembered per endpoint and model."""
+"""What endpoints refuse, learned from how they refuse it and remembered per endpoint and model; requests put accordingly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from coach.fingerprints import digest
-from coach.judges.chat import RUNGS, Quirks
+from coach.judges.chat import RUNGS, ChatRequest, Quirks
 
 KEEP_SECONDS = 7 * 24 * 3600
 """Notes older than a week are dropped: servers are updated."""
@@ -28,6 +28,25 @@ _FORMAT_WORDS = (
     "schema",
     "json mode",
 )
+
+
+def body_of(request: ChatRequest, quirks: Quirks, model: str) -> dict[str, object]:
+    """A request as JSON, put as an endpoint with these quirks takes it."""
+    body: dict[str, object] = {
+        "model": model,
+        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        quirks.token_limit: request.max_tokens,
+    }
+    if quirks.rung == "json_schema":
+        schema = {"name": request.schema_name, "strict": True, "schema": request.schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    elif quirks.rung == "json_object":
+        body["response_format"] = {"type": "json_object"}
+    if request.temperature is not None and quirks.temperature:
+        body["temperature"] = request.temperature
+    if request.seed is not None and quirks.seed:
+        body["seed"] = request.seed
+    return body
 
 
 def learn(quirks: Quirks, status: int, message: str) -> Quirks | None:
