@@ -235,7 +235,7 @@ class Endpoint:
         except httpx2.TimeoutException:
             raise JudgeUnavailable(f"{self.place} said nothing more for {self._timeout:g} s") from None
         except httpx2.HTTPError as error:
-            raise JudgeUnavailable(f"{self.place} broke off: {clean_words(str(error))}") from None
+            raise JudgeUnavailable(f"{self.place} broke off: {self.place.quoted(str(error))}") from None
         whole = reply.body()
         if whole is None:
             raise JudgeUnavailable(f"{self.place} broke off in the middle of its reply")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _SERVER_WORDS = 300
 """Characters of a server's message that are shown."""
+_READ = 4000
+"""Characters of a message that are looked at."""
 _NO_MODEL_CODES = frozenset({"model_not_found", "invalid_model", "unknown_model"})
 _NO_MODEL = re.compile(
     r"(?:invalid|unknown|unrecognized|no such) model\b(?! (?:param|setting))|not a valid model\b"
@@ -41,8 +43,8 @@ class Place:
 
     def quoted(self, words: str) -> str:
         """The server's words, safe to show."""
-        said = clean_words(words)
-        return said.replace(self._key, "[key]") if self._key else said
+        # Before words are cut: half a key would not be known again.
+        return clean_words(words.replace(self._key, "[key]") if self._key else words)
 
 
 def translate(error: openai.OpenAIError, place: Place, *, timeout: float) -> JudgeError:
@@ -58,7 +60,7 @@ def translate(error: openai.OpenAIError, place: Place, *, timeout: float) -> Jud
     if isinstance(error, openai.APITimeoutError):
         return JudgeUnavailable(f"{place} did not answer within {timeout:g} s")
     if isinstance(error, openai.APIConnectionError):
-        cause = clean_words(str(error.__cause__ or error))
+        cause = place.quoted(str(error.__cause__ or error))
         hint = "Is the server running, and the base URL right? `coach doctor` checks it."
         return JudgeUnavailable(f"{place} cannot be reached: {cause}", hint=hint)
     if isinstance(error, openai.APIStatusError):
@@ -98,11 +100,11 @@ def _hopeless(message: str, hint: str) -> JudgeRefused:
 
 
 def words_of(error: openai.APIStatusError) -> str:
-    """What the server said, with the parameter it named, made safe and short."""
+    """What the server said, with the parameter it named, as it came."""
     body = error.body
     said = body.get("message") if isinstance(body, dict) else None
     told = said if isinstance(said, str) else str(body or error.message)
-    return clean_words(f"{told} ({error.param})" if error.param else told)
+    return (f"{told} ({error.param})" if error.param else told)[:_READ]
 
 
 def clean_words(text: str) -> str:

@@ -20,6 +20,10 @@ from coach.pricing import Price, cost_of, estimated
 _FINISH: dict[str, Finish] = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
 
 
+_MOST_TOKENS = 1_000_000_000
+"""A reply that tells of more counts nothing."""
+
+
 class _Counts(NamedTuple):
     prompt: int
     cached: int
@@ -128,7 +132,7 @@ def _counts(told: Mapping[str, Any]) -> _Counts:
         value: Any = told
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
-        return value if isinstance(value, int) and value > 0 else 0
+        return value if isinstance(value, int) and 0 < value <= _MOST_TOKENS else 0
 
     prompt = number("prompt_tokens")
     cached = number("prompt_tokens_details", "cached_tokens") or number("prompt_cache_hit_tokens")

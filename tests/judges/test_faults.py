@@ -55,3 +55,8 @@ def test_words_are_shown_on_one_line_without_control_characters() -> None:
 
 def test_long_words_are_cut() -> None:
     assert clean_words("a" * 9000).endswith("a…")
+
+
+def test_a_key_is_left_out_also_where_words_are_cut() -> None:
+    place = Place("m", "http://127.0.0.1", "sk-secret-0123456789")
+    assert "sk-sec" not in place.quoted("x" * 292 + " sk-secret-0123456789")

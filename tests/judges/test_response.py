@@ -129,3 +129,7 @@ CHOICES = st.fixed_dictionaries({"message": PARTS | JSON, "finish_reason": JSON}
 def test_any_shape_gives_a_reply_or_one_of_our_errors(body: object) -> None:
     with contextlib.suppress(CoachError):
         assert isinstance(reply_in(body).text, str)
+
+
+def test_a_count_beyond_all_reason_counts_nothing() -> None:
+    assert usage_in(b'{"usage": {"prompt_tokens": 1' + b"0" * 400 + b"}}", price=PRICE) is None
