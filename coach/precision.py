@@ -61,7 +61,8 @@ class Bf16Embedder:
 
         passes = processors()
         # Each pass keeps to one thread: how sums are split among threads may then never show in a vector.
-        options = {"NUM_STREAMS": passes, "INFERENCE_NUM_THREADS": passes}
+        # And none is tied to a processor, where something else may be busy.
+        options = {"NUM_STREAMS": passes, "INFERENCE_NUM_THREADS": passes, "ENABLE_CPU_PINNING": False}
         # No precision is asked for: OpenVINO takes bfloat16 by itself where the processor has AMX or AVX512-BF16, and on request
         # also where it would have to be imitated.
         try:
@@ -87,18 +88,23 @@ class Bf16Embedder:
 
     def encode_tokens(self, tokens: Sequence[Sequence[int]]) -> Vectors:
         """The same for texts that are tokens already, with as many passes at once as there are processors."""
-        from openvino import AsyncInferQueue
-
+        # Requests in turn and no AsyncInferQueue: its callbacks need the interpreter's lock, which whoever frees the model holds.
+        requests = [self._model.create_infer_request() for _ in range(self._passes)]
+        under_way: list[list[int]] = [[] for _ in requests]
         vectors = np.zeros((len(tokens), self.dimension), dtype=np.float32)
 
-        def take(request: Any, rows: list[int]) -> None:
-            vectors[rows] = request.get_output_tensor(0).data
+        def take(which: int) -> None:
+            if under_way[which]:
+                requests[which].wait()
+                vectors[under_way[which]] = requests[which].get_output_tensor(0).data
 
-        passes = AsyncInferQueue(self._model, self._passes)
-        passes.set_callback(take)
-        for length, rows in _alike([len(t) for t in tokens]):
-            passes.start_async(padded([tokens[i] for i in rows], length), rows)
-        passes.wait_all()
+        for number, (length, rows) in enumerate(_alike([len(t) for t in tokens])):
+            which = number % len(requests)
+            take(which)
+            requests[which].start_async(padded([tokens[i] for i in rows], length))
+            under_way[which] = rows
+        for which in range(len(requests)):
+            take(which)
         return vectors
 
 
