@@ -27,8 +27,9 @@ class Labelled(NamedTuple):
     overall: int
     criteria: dict[str, int | None]
     red_flags: frozenset[str]
-    covered: frozenset[int]
-    """1-based positions of the expert points the answer makes."""
+    covered: frozenset[int] | None
+    """1-based positions of the expert points the answer makes; None where nobody labelled them. The points of a question
+    that is brought along are the sentences of its reference."""
     twin_of: str | None
     topic: str = ""
     """Names the question of a row that brings its own."""
@@ -125,7 +126,7 @@ def _labelled(row: dict[str, Any], file: str) -> Labelled:
         overall=int(row["overall"]),
         criteria=dict(row.get("criteria", {})),
         red_flags=frozenset(row.get("red_flags", ())),
-        covered=frozenset(row.get("covered", ())),
+        covered=frozenset(row["covered"]) if "covered" in row else None,
         twin_of=row.get("twin_of"),
         question="" if in_bank else str(row["question"]),
         reference="" if in_bank else str(row["reference"]),
