@@ -50,10 +50,10 @@ bench: $(BIN)/dev-ready ## measure what docs/benchmarks.md states
 peers: $(BIN)/dev-ready ## coach beside other libraries (installs each in its own environment, then ten minutes)
 	$(BIN)/python -m bench.peers
 
-train: $(BIN)/dev-ready ## train the offline judge that is shipped (a quarter of an hour)
+train: $(BIN)/dev-ready ## train the offline judge that is shipped (twenty to thirty minutes)
 	$(BIN)/python -m evals.training train
 
-folds: $(BIN)/dev-ready ## measure it on questions it has not seen, before a new training (half an hour)
+folds: $(BIN)/dev-ready ## measure it on questions it has not seen, before a new training (an hour)
 	$(BIN)/python -m evals.training folds
 
 REPLAY := --judge replay --replay-file evals/replay/smollm2-135m.jsonl

@@ -28,10 +28,12 @@ from evals.training.examples import answers_digest
 from evals.training.measure import held_out_figures
 from evals.training.networks import FOLDS, SHIPPED, fold_of, train_network
 from evals.training.stack import Data, build_data, fit_decision, prepare
+from evals.training.tables import render
 
 BUILD = ROOT / "build" / "training"
 HELD_OUT = ROOT / "evals" / "training" / "held-out"
 READINGS, FIGURES = "readings.npz", "figures.json"
+TABLES = ROOT / "evals" / "figures.md"
 
 
 def main() -> None:
@@ -90,7 +92,8 @@ def train(*, keep: bool) -> None:
         "answers": [digest(r.answer)[:TRAINED_DIGITS] for r in rows],
     }
     (DATA / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(card["foreign_questions"], indent=1))
+    TABLES.write_text(render(card), encoding="utf-8")
+    print(TABLES.read_text(encoding="utf-8"))
 
 
 def _network(which: str, target: Path, *, keep: bool) -> None:

@@ -49,16 +49,17 @@ def read_second(path: Path) -> dict[str, dict[str, Any]]:
 
 def answers_digest(rows: Sequence[Labelled]) -> str:
     """Tells whether two measurements were made on the same answers and labels."""
-    return digest_of([[r.id, r.answer, r.overall, r.criteria, sorted(r.red_flags), sorted(r.covered)] for r in rows])
+    return digest_of(
+        [[r.id, r.answer, r.overall, r.criteria, sorted(r.red_flags), sorted(r.covered or ())] for r in rows]
+    )
 
 
 def _example(row: Labelled, question: Question, second: dict[str, Any] | None) -> Example:
     first = {"overall": row.overall, "criteria": row.criteria, "red_flags": row.red_flags, "covered": row.covered}
     labels: list[dict[str, Any]] = [first, second] if second else [first]
     points = [p.text for p in question.points]
-    # Points of a question brought along are cut from its reference, and nobody has labelled those.
     covered = [
-        _mean([float(i + 1 in label["covered"]) for label in labels]) if row.question_id else math.nan
+        math.nan if row.covered is None else _mean([float(i + 1 in label["covered"]) for label in labels])
         for i in range(len(points))
     ]
     return Example(

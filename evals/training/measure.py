@@ -21,12 +21,12 @@ from evals.training.stack import Data, fit_decision
 FOLDS = 5
 DOUBT_BINS = 5
 _KINDS = {
-    "negated": r"opposit|negat|invers|against every|arguing against|argues the|argues against|contrarian",
+    "negated": r"opposit|negat|invers|against e(?:very|ach)|argu(?:ing|es) (?:against|the|each)|contrarian|denies the",
     "list": r"keyword|list of|list dressed|buzzword",
     "gibberish": r"gibberish|salad|mash",
     "injected": r"grader|inject|to the judge|instruction",
-    "off topic": r"off[- ]topic|another question|different question",
 }
+"""By the writer's words for the answer."""
 
 
 class KnownReadings:
@@ -60,9 +60,10 @@ def held_out_figures(data: Data, rows: Sequence[Labelled], styles: dict[str, str
             known = ~np.isnan(data.levels[i])
             doubts += list(scores.doubts[known])
             errors += list(np.abs(scores.levels[known] - data.levels[i][known]))
-            if data.rows[i].question_id:
+            made = data.rows[i].covered
+            if made is not None:
                 probabilities += list(scores.points)
-                covered += [p + 1 in data.rows[i].covered for p in range(len(scores.points))]
+                covered += [p + 1 in made for p in range(len(scores.points))]
     told = agreement(graded)
     told["points"] = _points(np.array(probabilities), np.array(covered))
     told["reliability"] = reliability(np.array(doubts), np.array(errors))
@@ -104,8 +105,10 @@ def twins_within_one(graded: Sequence[GradedRow]) -> dict[str, float]:
 
 def above_two(graded: Sequence[GradedRow], styles: dict[str, str]) -> dict[str, dict[str, int]]:
     """Of answers of the worst kinds that are labelled 2 or below: how many come out above 2."""
+    poor = [g for g in graded if g.label.overall <= 2]
+    kinds = {k: [g for g in poor if re.search(p, styles[g.label.id], re.IGNORECASE)] for k, p in _KINDS.items()}
+    kinds["off topic"] = [g for g in poor if "off_topic" in g.label.red_flags]
     told = {}
-    for kind, pattern in _KINDS.items():
-        of_kind = [g for g in graded if g.label.overall <= 2 and re.search(pattern, styles[g.label.id], re.IGNORECASE)]
+    for kind, of_kind in kinds.items():
         told[kind] = {"n": len(of_kind), "above_two": sum((g.report.overall or 0) > 2 for g in of_kind)}
     return told

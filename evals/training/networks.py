@@ -11,10 +11,13 @@ import torch
 from sklearn.model_selection import GroupKFold
 
 from coach.bank import load_bank, with_points
+from coach.embed import default_embedder
 from coach.evaluation.labels import Labelled, load_labelled
 from coach.models import Question
 from coach.segment import segment
+from coach.settings import Settings
 from evals import ANSWERS
+from evals.training.augment import Augmented, Source
 from evals.training.examples import examples_of, read_second
 from evals.training.export import export
 from evals.training.network import fit
@@ -50,10 +53,13 @@ def questions_of(rows: Sequence[Labelled]) -> list[Question]:
 def train_network(which: str, target: Path) -> None:
     """Train on all answers, or on all but those of fold `which`, and write the graph."""
     rows = load_labelled(ANSWERS)
-    examples = examples_of(rows, questions_of(rows), read_second(ANSWERS / "second-labels.jsonl"))
+    questions = questions_of(rows)
+    examples = examples_of(rows, questions, read_second(ANSWERS / "second-labels.jsonl"))
     kept = np.ones(len(rows), dtype=bool) if which == SHIPPED else fold_of(rows) != int(which)
     print(f"network {which}: {kept.sum()} answers", flush=True)
-    network = fit([e for e, k in zip(examples, kept, strict=True) if k], seed=SEED)
+    sources = [Source(r, q, e) for r, q, e, k in zip(rows, questions, examples, kept, strict=True) if k]
+    embedder = default_embedder(Settings.from_environment().cache_dir)
+    network = fit([s.example for s in sources], draw=Augmented(sources, embedder).epoch, seed=SEED)
     target.parent.mkdir(parents=True, exist_ok=True)
     export(network, target)
     print(f"network {which}: written", flush=True)

@@ -11,6 +11,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import f1_score, precision_score
 from sklearn.model_selection import GroupKFold
 
+from coach.errors import CoachError
 from coach.evaluation.grade import NoJudge, make_coach
 from coach.evaluation.labels import Labelled
 from coach.judges.cross_encoder import FLAGS, Reading
@@ -34,6 +35,8 @@ ABSTAIN_WITHIN_ONE = 0.7
 """Estimates of a doubt at which fewer than this share lie within one level of the label are not given."""
 ABSTAIN_LEAST = 20
 """Held-out answers a doubt limit must rest on."""
+_CHUNK = 256
+"""Answers encoded together."""
 
 
 class Data(NamedTuple):
@@ -59,8 +62,15 @@ class Data(NamedTuple):
 def prepare(rows: Sequence[Labelled]) -> list[tuple[Labelled, JudgeTask]]:
     """Run the pipeline up to the judge; answers that the screen decides never reach it and are left out."""
     coach = make_coach(NoJudge())
-    prepared = [(r, coach.prepare(r.asked, r.answer)) for r in rows]
-    return [(r, p.task) for r, p in prepared if not p.decided]
+    found = []
+    for start in range(0, len(rows), _CHUNK):
+        chunk = rows[start : start + _CHUNK]
+        for row, prepared in zip(chunk, coach.prepare_many([(r.asked, r.answer) for r in chunk]), strict=True):
+            if isinstance(prepared, CoachError):
+                raise prepared
+            if not prepared.decided:
+                found.append((row, prepared.task))
+    return found
 
 
 def build_data(prepared: Sequence[tuple[Labelled, JudgeTask]], readings: Sequence[Reading]) -> Data:
@@ -208,9 +218,10 @@ def _threshold(target: np.ndarray, odds: np.ndarray) -> float:
 def _fit_points(data: Data, kept: np.ndarray, coverage: np.ndarray) -> np.ndarray:
     inputs, target = [], []
     for place, i in enumerate(kept):
-        if data.rows[i].question_id:
+        made = data.rows[i].covered
+        if made is not None:
             inputs.append(np.column_stack(point_inputs(data.readings[i].points, float(coverage[place]))))
-            target += [p + 1 in data.rows[i].covered for p in range(len(inputs[-1]))]
+            target += [p + 1 in made for p in range(len(inputs[-1]))]
     model = LogisticRegression(C=10.0, fit_intercept=False, max_iter=2000).fit(np.vstack(inputs), target)
     weights: np.ndarray = model.coef_[0].astype(np.float32)
     return weights

@@ -40,8 +40,8 @@ def test_the_offline_judge_keeps_to_its_pins(offline: Coach, pin: Pin) -> None:
 
 def test_the_shipped_figures_on_unseen_questions_keep_their_floors() -> None:
     held_out = json.loads((DATA / CARD).read_text(encoding="utf-8"))["held_out_questions"]
-    assert held_out["overall"]["qwk"] >= 0.67
-    assert held_out["total_spearman"] >= 0.68
+    assert held_out["overall"]["qwk"] >= 0.7
+    assert held_out["total_spearman"] >= 0.71
     assert max(abs(v) for v in held_out["baselines_spearman"].values()) < 0.2
 
 

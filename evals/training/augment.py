@@ -1,0 +1,112 @@
+"""What training adds to the labelled answers: some under a question they do not answer, some padded or reordered."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from coach.embed import Embedder
+from coach.evaluation.edits import reorder
+from coach.evaluation.labels import Labelled
+from coach.judges.cross_encoder import FLAGS, TARGETS, Window, load_tokenizer, windows
+from coach.models import Question
+from coach.segment import segment
+from evals.training.examples import Example
+
+SWAPPED = 0.12
+"""Answers put under another question, as a share of all, anew each epoch."""
+DISTURBED = 0.3
+"""Share of the answers padded or reordered, anew each epoch."""
+OFF_TOPIC = {
+    "overall": 1.0,
+    "product_framing": 0.2,
+    "tradeoffs": 0.3,
+    "long_term_metrics": 0.0,
+    "systems_thinking": 0.2,
+    "expert_coverage": 0.0,
+}
+"""Levels of an answer to another question, as off-topic answers are labelled on average; how well it is told stays as it was."""
+FILLERS = (
+    "I hope that makes sense so far.",
+    "Bear with me, I am thinking as I go.",
+    "Good question, by the way.",
+    "I have come across this more than once in my career.",
+    "Let me take a moment to gather my thoughts here.",
+    "People will have different views on that, of course.",
+    "I could go on about this for quite some time.",
+    "Anyway, where was I.",
+    "As I said, that is how I see it at the moment.",
+    "Happy to go deeper wherever you like.",
+    "It is one of those topics that come up again and again over lunch.",
+    "To be clear, this is only my opinion, shaped by the places I have worked at.",
+)
+"""None of them is what `coach eval probe` pads with."""
+
+
+class Source(NamedTuple):
+    """A labelled answer, the question it answers, and what training makes of both."""
+
+    row: Labelled
+    question: Question
+    example: Example
+
+
+class Augmented:
+    """The examples of each epoch.
+
+    Args:
+        sources: labelled answers.
+        embedder: tells which questions are unlike. An answer is only put under one of the less alike half: to the others it
+            may say something.
+    """
+
+    def __init__(self, sources: Sequence[Source], embedder: Embedder) -> None:
+        self._sources = list(sources)
+        self._others = _unlike({s.question.reference: s.question for s in sources}, embedder)
+
+    def epoch(self, rng: random.Random) -> list[Example]:
+        """All answers, some of them disturbed, and some a second time under another question."""
+        found = [_disturbed(s, rng) if rng.random() < DISTURBED else s.example for s in self._sources]
+        for s in rng.sample(self._sources, round(SWAPPED * len(self._sources))):
+            found.append(_swapped(s, rng.choice(self._others[s.question.reference])))
+        return found
+
+
+def _unlike(questions: dict[str, Question], embedder: Embedder) -> dict[str, list[Question]]:
+    """For each reference the half of the questions whose references are least like it."""
+    keys = list(questions)
+    vectors = embedder.encode(keys)
+    cosines = vectors @ vectors.T
+    return {k: [questions[keys[j]] for j in np.argsort(cosines[i])[: len(keys) // 2]] for i, k in enumerate(keys)}
+
+
+def _window(question: Question, answer: str) -> Window:
+    return windows(load_tokenizer(), question.question, [p.text for p in question.points], answer)[0]
+
+
+def _swapped(source: Source, question: Question) -> Example:
+    of = source.example
+    flags = np.array(of.flags)
+    flags[FLAGS.index("off_topic")] = 1.0
+    return Example(
+        window=_window(question, source.row.answer),
+        levels=tuple(OFF_TOPIC.get(t, math.nan if np.isnan(v) else v) for t, v in zip(TARGETS, of.levels, strict=True)),
+        flags=tuple(flags),
+        covered=(0.0,) * len(question.points),
+    )
+
+
+def _disturbed(source: Source, rng: random.Random) -> Example:
+    answer = source.row.answer
+    if rng.random() < 0.5:
+        answer = reorder(answer) or answer
+    else:
+        for filler in rng.sample(FILLERS, rng.randint(1, 3)):
+            cuts = [0, *(s.end for s in segment(answer) if s.kind == "sentence")]
+            cut = rng.choice(cuts)
+            answer = f"{answer[:cut]} {filler} {answer[cut:]}".strip()
+    return source.example._replace(window=_window(source.question, answer))

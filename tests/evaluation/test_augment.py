@@ -1,0 +1,71 @@
+import random
+
+import numpy as np
+import pytest
+
+from coach.bank import load_bank
+from coach.embed import default_embedder
+from coach.evaluation.labels import Labelled
+from coach.judges.cross_encoder import FLAGS, TARGETS
+from coach.settings import Settings
+from evals.training.augment import SWAPPED, Augmented, Source
+from evals.training.examples import Example, examples_of
+
+ANSWER = "I would first ask what the page is for. Then I would weigh two models. After launch I would watch what people keep."
+
+
+def labelled(question_id: str, number: int) -> Labelled:
+    levels: dict[str, int | None] = dict.fromkeys(TARGETS[1:], 3)
+    return Labelled(f"{question_id}-{number}", question_id, ANSWER, 4, levels, frozenset(), frozenset({1}), None)
+
+
+@pytest.fixture(scope="module")
+def sources() -> list[Source]:
+    bank = load_bank()
+    rows = [labelled(f"q{n:02}", k) for n in (1, 9, 14, 20) for k in range(5)]
+    questions = [bank.question(r.question_id) for r in rows]
+    return [Source(*s) for s in zip(rows, questions, examples_of(rows, questions, {}), strict=True)]
+
+
+@pytest.fixture(scope="module")
+def drawn(sources: list[Source]) -> list[Example]:
+    augmented = Augmented(sources, default_embedder(Settings.from_environment().cache_dir))
+    return augmented.epoch(random.Random(0))
+
+
+def test_an_epoch_holds_all_answers_and_some_under_another_question(
+    sources: list[Source], drawn: list[Example]
+) -> None:
+    assert len(drawn) == len(sources) + round(SWAPPED * len(sources))
+
+
+def test_an_answer_under_another_question_makes_none_of_its_points(sources: list[Source], drawn: list[Example]) -> None:
+    assert all(set(e.covered) == {0.0} for e in drawn[len(sources) :])
+
+
+def test_an_answer_under_another_question_is_off_topic(sources: list[Source], drawn: list[Example]) -> None:
+    assert all(e.flags[FLAGS.index("off_topic")] == 1.0 for e in drawn[len(sources) :])
+
+
+def test_an_answer_under_another_question_is_a_clear_no(sources: list[Source], drawn: list[Example]) -> None:
+    assert all(e.levels[TARGETS.index("overall")] == 1.0 for e in drawn[len(sources) :])
+
+
+def test_how_well_it_is_told_does_not_depend_on_the_question(sources: list[Source], drawn: list[Example]) -> None:
+    assert all(e.levels[TARGETS.index("communication")] == 3.0 for e in drawn[len(sources) :])
+
+
+def test_a_disturbed_answer_keeps_its_labels(sources: list[Source], drawn: list[Example]) -> None:
+    kept = zip(drawn, (s.example for s in sources), strict=False)
+    assert all((a.levels, a.flags, a.covered) == (b.levels, b.flags, b.covered) for a, b in kept)
+
+
+def test_some_answers_are_disturbed(sources: list[Source], drawn: list[Example]) -> None:
+    changed = [not np.array_equal(a.window.ids, s.example.window.ids) for a, s in zip(drawn, sources, strict=False)]
+    assert 0 < sum(changed) < len(sources)
+
+
+def test_the_same_order_gives_the_same_epoch(sources: list[Source], drawn: list[Example]) -> None:
+    augmented = Augmented(sources, default_embedder(Settings.from_environment().cache_dir))
+    again = augmented.epoch(random.Random(0))
+    assert all(np.array_equal(a.window.ids, b.window.ids) for a, b in zip(drawn, again, strict=True))
