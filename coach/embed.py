@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -46,7 +47,32 @@ class Embedder(Protocol):
         """Shape (n, dimension), rows of unit length, in the order of the texts; (0, dimension) for no text."""
 
 
-class OnnxEmbedder:
+class TokenEmbedder(ABC):
+    """The shipped encoder's way from texts to tokens; how tokens become vectors is left to what runs it.
+
+    Args:
+        tokenizer: content of the model's `tokenizer.json`.
+    """
+
+    dimension = DIMENSION
+
+    def __init__(self, tokenizer: bytes) -> None:
+        self._tokenizer = sentence_tokenizer(tokenizer)
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """See `Embedder.encode`."""
+        return self.encode_tokens(self.tokens(texts))
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, as many as the encoder reads."""
+        return [t.ids for t in self._tokenizer.encode_batch([encodable(t) for t in texts])]
+
+    @abstractmethod
+    def encode_tokens(self, tokens: Sequence[Sequence[int]]) -> Vectors:
+        """`encode` for texts that are tokens already."""
+
+
+class OnnxEmbedder(TokenEmbedder):
     """The shipped encoder as exported to ONNX.
 
     Args:
@@ -58,22 +84,13 @@ class OnnxEmbedder:
     """
 
     name = f"{MODEL_NAME}@{WEIGHTS_SHA256[:12]}"
-    dimension = DIMENSION
 
     def __init__(self, graph: Path, tokenizer: bytes) -> None:
+        super().__init__(tokenizer)
         self._session = open_graph(graph)
-        self._tokenizer = sentence_tokenizer(tokenizer)
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """See `Embedder.encode`."""
-        return self.encode_tokens(self.tokens(texts))
-
-    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, as many as the encoder reads."""
-        return [t.ids for t in self._tokenizer.encode_batch([encodable(t) for t in texts])]
 
     def encode_tokens(self, tokens: Sequence[Sequence[int]]) -> Vectors:
-        """The same for texts that are tokens already. They are encoded by length, so that little of a batch is padding."""
+        """See `TokenEmbedder.encode_tokens`. Texts are encoded by length, so that little of a batch is padding."""
         vectors = np.zeros((len(tokens), self.dimension), dtype=np.float32)
         lengths = [len(t) for t in tokens]
         for rows in _batches(sorted(range(len(tokens)), key=lengths.__getitem__), lengths):

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coach import embed
-from coach.embed import BATCH_TOKENS, OnnxEmbedder, encodable, padded, sentence_tokenizer
+from coach.embed import BATCH_TOKENS, OnnxEmbedder, TokenEmbedder, padded
 from coach.encoder_export import exported_encoder, processors
 from coach.errors import InputError
 from coach.vectors import cached_encode
-from coach.weights import DIMENSION, model_folder, read_tokenizer
+from coach.weights import model_folder, read_tokenizer
 
 if TYPE_CHECKING:
     from coach.embed import Embedder, Vectors
@@ -40,7 +40,7 @@ PROBES = (
 _MEND = "Set COACH_PRECISION=auto or fp32."
 
 
-class Bf16Embedder:
+class Bf16Embedder(TokenEmbedder):
     """The shipped encoder in bfloat16: the same graph, vectors within MIN_COSINE of those of `OnnxEmbedder`.
 
     Args:
@@ -52,9 +52,9 @@ class Bf16Embedder:
     """
 
     name = f"{OnnxEmbedder.name}+bf16"
-    dimension = DIMENSION
 
     def __init__(self, graph: Path, tokenizer: bytes) -> None:
+        super().__init__(tokenizer)
         if find_spec("openvino") is None:
             raise InputError("precision bf16 needs openvino", hint=f"pip install 'coach[fast]'. {_MEND}")
         import openvino
@@ -76,18 +76,9 @@ class Bf16Embedder:
                 "precision bf16 is not to be had: this processor has neither AMX nor AVX512-BF16", hint=_MEND
             )
         self._passes = passes
-        self._tokenizer = sentence_tokenizer(tokenizer)
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """See `Embedder.encode`."""
-        return self.encode_tokens(self.tokens(texts))
-
-    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        """See `OnnxEmbedder.tokens`."""
-        return [t.ids for t in self._tokenizer.encode_batch([encodable(t) for t in texts])]
 
     def encode_tokens(self, tokens: Sequence[Sequence[int]]) -> Vectors:
-        """The same for texts that are tokens already, with as many passes at once as there are processors."""
+        """See `TokenEmbedder.encode_tokens`. As many passes go on at once as there are processors."""
         # Requests in turn and no AsyncInferQueue: its callbacks need the interpreter's lock, which whoever frees the model holds.
         requests = [self._model.create_infer_request() for _ in range(self._passes)]
         under_way: list[list[int]] = [[] for _ in requests]

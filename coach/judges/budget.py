@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from coach.errors import CoachError, CostCapReached, InputError
-from coach.judges.chat import ChatEndpoint, ChatReply, ChatRequest
+from coach.judges.chat import Around, ChatEndpoint, ChatReply, ChatRequest
 from coach.models import Usage
 from coach.pricing import Price, cost_of
 
@@ -39,7 +39,7 @@ class Budget:
         self.reserved += worst
 
 
-class BudgetedEndpoint:
+class BudgetedEndpoint(Around):
     """Passes calls on while they fit into what is left.
 
     The worst a call can cost, its prompt and a reply of full length, is set aside before it starts and given back when
@@ -55,16 +55,9 @@ class BudgetedEndpoint:
     """
 
     def __init__(self, endpoint: ChatEndpoint, *, budget: Budget, price: Price | None) -> None:
-        self._endpoint = endpoint
+        super().__init__(endpoint)
         self._price = required_price(endpoint.model, price)
         self._budget = budget
-        self.model = endpoint.model
-        self.identity = endpoint.identity
-
-    @property
-    def thinks(self) -> bool:
-        """See `ChatEndpoint.thinks`."""
-        return self._endpoint.thinks
 
     async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
         """See `ChatEndpoint.complete`.
@@ -77,21 +70,26 @@ class BudgetedEndpoint:
         try:
             reply = await self._endpoint.complete(request, on_text=on_text)
         except CoachError as error:
-            self._budget.spent += self._cost(error.usage, worst) if error.usage else 0.0
+            self._budget.spent += booked(error.usage, self._price, worst)
             raise
         finally:
             self._budget.reserved -= worst
-        self._budget.spent += self._cost(reply.usage, worst)
+        self._budget.spent += booked(reply.usage, self._price, worst)
         return reply
 
-    def _cost(self, usage: Usage, worst: float) -> float:
-        """What calls count as: a server that does not count its tokens has not worked for nothing."""
-        counted = (usage.prompt_tokens or usage.completion_tokens) and not usage.estimated_calls
-        return (cost_of(usage, self._price) or 0.0) if counted else worst
 
-    async def aclose(self) -> None:
-        """Close the real endpoint."""
-        await self._endpoint.aclose()
+def booked(usage: Usage | None, price: Price | None, worst: float) -> float:
+    """US dollars that a call counts as. A server that does not count its tokens has not worked for nothing.
+
+    Args:
+        usage: what it used; None where nothing was paid for.
+        price: of the model.
+        worst: what it can have cost at most.
+    """
+    if usage is None:
+        return 0.0
+    counted = (usage.prompt_tokens or usage.completion_tokens) and not usage.estimated_calls
+    return (cost_of(usage, price) or 0.0) if counted else worst
 
 
 def worst_cost(request: ChatRequest, price: Price, *, batch: bool = False) -> float:

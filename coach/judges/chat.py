@@ -99,6 +99,28 @@ class ChatEndpoint(Protocol):
         """Close all connections."""
 
 
+class Around:
+    """An endpoint around another one: its model and place, with calls passed on in a way of its own.
+
+    Args:
+        endpoint: the real one.
+    """
+
+    def __init__(self, endpoint: ChatEndpoint) -> None:
+        self._endpoint = endpoint
+        self.model = endpoint.model
+        self.identity = endpoint.identity
+
+    @property
+    def thinks(self) -> bool:
+        """See `ChatEndpoint.thinks`."""
+        return self._endpoint.thinks
+
+    async def aclose(self) -> None:
+        """Close the real endpoint."""
+        await self._endpoint.aclose()
+
+
 class Nowhere:
     """An endpoint that is never called: for showing what would be sent."""
 

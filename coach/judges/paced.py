@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from coach.errors import CoachError, CostCapReached
-from coach.judges.budget import worst_cost
-from coach.judges.chat import ChatReply, ChatRequest
+from coach.judges.budget import booked, worst_cost
+from coach.judges.chat import Around, ChatReply, ChatRequest
 from coach.judges.endpoint import Endpoint
 
 
@@ -22,7 +22,7 @@ class Warden(Protocol):
         """What was set aside is free again, and so much was paid."""
 
 
-class PacedEndpoint:
+class PacedEndpoint(Around):
     """Passes calls on when the warden lets them.
 
     Args:
@@ -34,14 +34,8 @@ class PacedEndpoint:
     def __init__(
         self, endpoint: Endpoint, warden: Warden, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
-        self._endpoint, self._warden, self._sleep = endpoint, warden, sleep
-        self.model = endpoint.model
-        self.identity = endpoint.identity
-
-    @property
-    def thinks(self) -> bool:
-        """See `ChatEndpoint.thinks`."""
-        return self._endpoint.thinks
+        super().__init__(endpoint)
+        self._price, self._warden, self._sleep = endpoint.price, warden, sleep
 
     async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
         """See `ChatEndpoint.complete`.
@@ -49,8 +43,7 @@ class PacedEndpoint:
         Raises:
             CostCapReached: this call could pass the cap.
         """
-        price = self._endpoint.price
-        worst = worst_cost(request, price) if price else 0.0
+        worst = worst_cost(request, self._price) if self._price else 0.0
         wait = await self._warden.reserve(worst)
         if wait is None:
             raise CostCapReached(f"the cost cap is reached: the next call could cost ${worst:.4f}")
@@ -58,17 +51,13 @@ class PacedEndpoint:
         try:
             await self._sleep(wait)
             reply = await self._endpoint.complete(request, on_text=on_text)
-            cost = worst if reply.usage.estimated_calls else reply.usage.cost_usd or 0.0
+            cost = booked(reply.usage, self._price, worst)
             return reply
         except CoachError as error:
-            cost = (error.usage.cost_usd or 0.0) if error.usage else 0.0
+            cost = booked(error.usage, self._price, worst)
             raise
         finally:
             await self._warden.settle(worst, cost)
-
-    async def aclose(self) -> None:
-        """Close the real endpoint."""
-        await self._endpoint.aclose()
 
 
 class Purse:
