@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -94,7 +93,7 @@ def _swapped(source: Source, question: Question) -> Example:
     flags[FLAGS.index("off_topic")] = 1.0
     return Example(
         window=_window(question, source.row.answer),
-        levels=tuple(OFF_TOPIC.get(t, math.nan if np.isnan(v) else v) for t, v in zip(TARGETS, of.levels, strict=True)),
+        levels=tuple(OFF_TOPIC.get(t, v) for t, v in zip(TARGETS, of.levels, strict=True)),
         flags=tuple(flags),
         covered=(0.0,) * len(question.points),
     )
