@@ -198,8 +198,9 @@ class Outbox:
         """Files in these states, oldest first."""
         marks = ",".join("?" * len(states))
         with self._told():
+            names = ", ".join(File._fields)
             rows = self._db.execute(
-                f"select {', '.join(File._fields)} from provider_files where state in ({marks}) order by number",  # noqa: S608
+                f"select {names} from provider_files where state in ({marks}) order by number",  # noqa: S608 - names and marks
                 states,
             ).fetchall()
         return [f._replace(quirks=Quirks.model_validate_json(r[3])) for r in rows for f in (File._make(r),)]
