@@ -83,14 +83,14 @@ def _precision(settings: Settings) -> Check:
     from importlib.util import find_spec
 
     from coach.encoder_export import export_folder, intact
-    from coach.precision import is_fp32, settled
+    from coach.precision import gains_by_bf16, is_fp32, settled
 
     if not is_fp32(settings.precision, many=True) and not intact(export_folder(settings.cache_dir)):
         return Check("precision", "note", f"{settings.precision}: to be chosen once the encoder is exported")
     found = settled(settings.precision, settings.cache_dir)
     told = f"{found} for batches, {'bf16' if settings.precision == 'bf16' else 'fp32'} for one answer"
-    if settings.precision == "auto" and find_spec("openvino") is None:
-        told += "; pip install 'coach[fast]' brings bf16, where the processor has it"
+    if settings.precision == "auto" and find_spec("openvino") is None and gains_by_bf16():
+        told += "; pip install 'coach[fast]' brings bf16, which this processor is fast at"
     return Check("precision", "ok", told)
 
 

@@ -1,7 +1,8 @@
-"""Files written whole or not at all."""
+"""Files: written whole or not at all, and read line by line."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -66,3 +67,17 @@ class Replacing:
             raise _unwritable(self._path, failed) from None
         if isinstance(error, OSError):
             raise _unwritable(self._path, error) from None
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines of a JSONL file that hold anything, with their numbers from 1.
+
+    Only a line feed ends a line: JSON strings may hold the other characters that `str.splitlines` splits at.
+
+    Raises:
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if line.strip():
+            yield number, line

@@ -18,7 +18,7 @@ OPENAI_MODEL = "gpt-5.4-mini"
 """Model asked for at the endpoint of OpenAI when none is named."""
 
 Precision = Literal["auto", "fp32", "bf16"]
-"""`auto`: bf16 for batches where the processor has it and it agrees with fp32, else fp32."""
+"""`auto`: bf16 for batches where the processor has AMX and it agrees with fp32, else fp32."""
 
 ENVIRONMENT = {
     "api_key": ("COACH_API_KEY", "OPENAI_API_KEY"),
@@ -62,7 +62,7 @@ class Settings(Frozen):
     few_shot: int = Field(default=0, ge=0, le=20, description="labelled answers shown to the LLM for calibration")
     precision: Precision = Field(
         default="auto",
-        description="the encoder's: `fp32`, `bf16`, or `auto`, which is bf16 for batches where the processor has it",
+        description="the encoder's: `fp32`, `bf16`, or `auto`, which is bf16 for batches where the processor has AMX",
     )
     few_shot_file: Path | None = Field(default=None, description="labelled answers to choose from, JSONL")
 

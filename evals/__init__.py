@@ -4,8 +4,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 ANSWERS = ROOT / "evals" / "answers"
+SECOND_LABELS = ANSWERS / "second-labels.jsonl"
 FOREIGN = ROOT / "evals" / "foreign"
 """Questions from other fields, never trained on."""
+FRESH = ROOT / "evals" / "fresh"
+"""Questions on ML in products, never trained on and never looked at while the judge was made."""
 PINS = ROOT / "evals" / "pins.yaml"
 RECORDS = ROOT / "evals" / "replay" / "smollm2-135m.jsonl"
 """Replies of the model that the tests run; `make record` writes them anew."""

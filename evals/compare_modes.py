@@ -66,9 +66,10 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=20)
     parser.add_argument("--max-tokens", type=int, default=2500)
     options = parser.parse_args()
-    rows = pick(options.answers)
     coach = make_coach(NoJudge())
-    tasks = [coach.prepare(r.question_id, r.answer).task for r in rows]
+    prepared = [(r, coach.prepare(r.asked, r.answer)) for r in pick(options.answers)]
+    rows = [r for r, p in prepared if not p.decided]
+    tasks = [p.task for _, p in prepared if not p.decided]
 
     async def work(per_call: int) -> list[Judgement]:
         endpoint = Endpoint(model=options.model, base_url=options.base_url, timeout=900)

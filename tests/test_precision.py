@@ -60,11 +60,35 @@ def test_auto_means_fp32_for_one_answer() -> None:
     assert is_fp32("auto", many=False)
 
 
-def test_auto_means_bf16_for_batches_where_the_processor_has_it(bf16: Bf16Embedder, shared_cache: Path) -> None:
+def _with_processor(monkeypatch: pytest.MonkeyPatch, folder: Path, flags: str) -> None:
+    told = folder / "cpuinfo"
+    told.write_text(f"flags : {flags}\n", encoding="ascii")
+    monkeypatch.setattr(precision, "_PROCESSORS", told)
+
+
+def test_auto_means_bf16_for_batches_where_the_processor_has_amx(
+    bf16: Bf16Embedder, shared_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_processor(monkeypatch, tmp_path, "avx512_bf16 amx_bf16 amx_tile")
     assert make_encoder("auto", shared_cache, many=True).name == bf16.name
 
 
-def test_auto_does_without_openvino(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_means_fp32_where_bf16_would_be_slower(
+    shared_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_processor(monkeypatch, tmp_path, "avx512f avx512_bf16")
+    assert settled("auto", shared_cache) == "fp32"
+
+
+def test_auto_means_fp32_where_the_processor_tells_nothing(
+    shared_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "_PROCESSORS", tmp_path / "none")
+    assert settled("auto", shared_cache) == "fp32"
+
+
+def test_auto_does_without_openvino(shared_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _with_processor(monkeypatch, tmp_path, "amx_bf16")
     _without_openvino(monkeypatch)
     assert settled("auto", shared_cache) == "fp32"
 
@@ -79,8 +103,9 @@ def test_bf16_asked_for_without_openvino_says_how_to_get_it(
 
 
 def test_auto_falls_back_where_the_two_do_not_agree(
-    bf16: Bf16Embedder, shared_cache: Path, monkeypatch: pytest.MonkeyPatch
+    bf16: Bf16Embedder, shared_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    _with_processor(monkeypatch, tmp_path, "amx_bf16")
     monkeypatch.setattr(precision, "MIN_COSINE", 1.1)
     assert make_encoder("auto", shared_cache, many=True).name == OnnxEmbedder.name
 

@@ -85,7 +85,9 @@ def evaluate(
     judges = options.chosen(judge)
     _can_record(settings, judges)
     if compare:
-        _compare(*compare)
+        if html or limit:
+            raise InputError("--html and --limit go with --set", hint="A comparison is written as JSON, with --out.")
+        _compare(*compare, out=out)
     elif pins:
         if html:
             raise InputError("--html goes with --set", hint="Pins are written as JSON, with --out.")
@@ -166,15 +168,14 @@ def _measure(
 
 def _pins(path: Path, settings: Settings, judges: list[str], *, baseline: Path | None, out: Path | None) -> None:
     from coach.evaluation.grade import make_coach
-    from coach.evaluation.pins import check_floors, grade_pins, load_pin_file
+    from coach.evaluation.pins import check_file, load_pin_file
     from coach.evaluation.run import about, report_row
     from coach.evaluation.text import broken_lines
     from coach.judges import make_judge
 
     judge = make_judge(judges, settings)
     file = load_pin_file(path).meant_for(judge.kind)
-    checked = grade_pins(file.pins, make_coach(judge, settings))
-    floors = check_floors(file.floors, make_coach(make_judge(judges, settings), settings)) if file.floors else ()
+    checked, floors = check_file(file, make_coach(judge, settings))
     _say(broken_lines((*checked.broken, *floors)))
     wrong_floors = len({b.name.split(":")[0] for b in floors})
     told = f"{len(file.pins) - len(checked.broken)} of {len(file.pins)} pins hold"
@@ -188,13 +189,17 @@ def _pins(path: Path, settings: Settings, judges: list[str], *, baseline: Path |
         raise typer.Exit(EXIT_CHANGED)
 
 
-def _compare(before: Path, after: Path) -> None:
-    from coach.evaluation.compare import compare_runs
+def _compare(before: Path, after: Path, *, out: Path | None) -> None:
+    from coach.evaluation.compare import compare_runs, shared_rows
     from coach.evaluation.run import read_run
     from coach.evaluation.text import change_lines
 
-    changes = compare_runs(read_run(before), read_run(after))
-    _say(change_lines(changes))
+    first, second = read_run(before), read_run(after)
+    changes, shared = compare_runs(first, second), len(shared_rows(first, second))
+    left_out = {"only_before": len(first["rows"]) - shared, "only_after": len(second["rows"]) - shared}
+    _say(change_lines(changes, **left_out))
+    compared = {"before": str(before), "after": str(after), "shared": shared, **left_out}
+    _write({**compared, "changes": [c._asdict() for c in changes]}, out, None)
     if any(c.beyond_noise for c in changes):
         raise typer.Exit(EXIT_CHANGED)
 

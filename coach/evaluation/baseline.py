@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-_PARTS = ("rubric", "prompt")
+from coach.render.plain import inert
 
 
 class RowChange(NamedTuple):
@@ -34,7 +34,7 @@ def before_after(before: Mapping[str, Any], after: Mapping[str, Any]) -> BeforeA
     shared = [id for id in new if id in old]
     changes = [RowChange(id, what) for id in shared if (what := _row_changes(old[id], new[id]))]
     return BeforeAfter(
-        changed_inputs=tuple(_inputs(before, after)),
+        changed_inputs=tuple(_inputs(before, after, [(old[id], new[id]) for id in shared])),
         changes=tuple(changes),
         same=len(shared) - len(changes),
         added=tuple(id for id in new if id not in old),
@@ -42,14 +42,20 @@ def before_after(before: Mapping[str, Any], after: Mapping[str, Any]) -> BeforeA
     )
 
 
-def _inputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    found = [part for part in _PARTS if before.get(part) != after.get(part)]
+def _inputs(before: Mapping[str, Any], after: Mapping[str, Any], shared: Sequence[tuple[Any, Any]]) -> list[str]:
+    found = ["rubric"] if any(_other_rubric(*pair) for pair in shared) else []
+    found += ["prompt"] if before.get("prompt") != after.get("prompt") else []
     old, new = before.get("judge", {}), after.get("judge", {})
     if old.get("fingerprint") != new.get("fingerprint"):
         found.append("judge")
     if old.get("model") != new.get("model"):
         found.append(f"model ({old.get('model')} -> {new.get('model')})")
     return found
+
+
+def _other_rubric(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Of an answer that failed none is known."""
+    return bool(old.get("rubric") and new.get("rubric") and old["rubric"] != new["rubric"])
 
 
 def _row_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
@@ -84,4 +90,4 @@ def told_lines(found: BeforeAfter) -> Sequence[str]:
     lines += [f"  {change.id}: {', '.join(change.what)}" for change in found.changes]
     lines += [f"  {id}: new" for id in found.added]
     lines += [f"  {id}: no longer there" for id in found.dropped]
-    return lines
+    return [inert(line) for line in lines]

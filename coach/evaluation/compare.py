@@ -12,8 +12,11 @@ from coach.evaluation.intervals import ALPHA, adjusted, mcnemar_p, mean_interval
 
 CORRECTION = (
     "Beyond noise: probability below 0.05 after Benjamini and Hochberg's correction for the number of things compared. "
-    "Levels: exact sign flips by question; flags and open answers: exact McNemar. Intervals: 95%, bootstrap by question."
+    "Levels: sign flips by question; flags and answers without a total: exact McNemar. Intervals: 95%, bootstrap by question. "
+    "Where fewer than 10 questions are shared, by answer."
 )
+MIN_SHARED = 6
+"""Answers below which nothing could be beyond noise: of five, all going the same way have a probability of 2 / 2**5."""
 
 
 class Change(NamedTuple):
@@ -47,24 +50,31 @@ class _Paired(NamedTuple):
 
 
 def compare_runs(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
-    """Hiring signal, total, distance from the label, every criterion, every red flag, and what stayed open.
+    """Hiring signal, total, distance from the label, every criterion, every red flag, what was left open and what failed.
 
     Args:
         before: a run as `coach eval --out` wrote it.
         after: another, over answers of the same ids.
 
     Raises:
-        InputError: the runs share no answer.
+        InputError: the runs share too few answers to tell anything.
     """
-    first = {r["id"]: r for r in before["rows"]}
-    second = {r["id"]: r for r in after["rows"]}
-    shared = [id for id in first if id in second]
-    if not shared:
-        raise InputError("the two runs share no answer", hint="Compare runs over the same set.")
-    pairs = [(first[id], second[id]) for id in shared]
+    pairs = shared_rows(before, after)
+    if len(pairs) < MIN_SHARED:
+        shared = f"share {len(pairs)} answers" if pairs else "share no answer"
+        raise InputError(
+            f"the two runs {shared}: nothing can be told from fewer than {MIN_SHARED}",
+            hint="Compare runs over the same set.",
+        )
     compared = [p for p in _paired(pairs) if len(p.groups) > 1]
     probabilities = adjusted([_probability(p) for p in compared])
     return tuple(_change(p, q) for p, q in zip(compared, probabilities, strict=True))
+
+
+def shared_rows(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    """Rows of the answers that are in both runs."""
+    second = {r["id"]: r for r in after["rows"]}
+    return [(r, second[r["id"]]) for r in before["rows"] if r["id"] in second]
 
 
 def _paired(pairs: list[tuple[Any, Any]]) -> list[_Paired]:
@@ -75,10 +85,15 @@ def _paired(pairs: list[tuple[Any, Any]]) -> list[_Paired]:
         ("total", lambda r: r.get("total"), False),
         ("off the label by", _off_label, False),
         *((c, lambda r, c=c: r["levels"].get(c), False) for c in criteria),
-        *((f, lambda r, f=f: f in r["red_flags"], True) for f in flags),
-        ("without a total", lambda r: r["overall"] is None, True),
+        *((f, lambda r, f=f: None if r["overall"] is None else f in r["red_flags"], True) for f in flags),
+        ("without a total", lambda r: None if _failed(r) else r["overall"] is None, True),
+        ("failed", _failed, True),
     ]
     return [_pair(what, of, pairs, binary=binary) for what, of, binary in values]
+
+
+def _failed(row: Mapping[str, Any]) -> bool:
+    return bool(row.get("status") == "failed")
 
 
 def _off_label(row: Mapping[str, Any]) -> int | None:

@@ -6,14 +6,18 @@ A row may bring `question`, `reference` and `topic` in place of `question_id`; s
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple, Self
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from coach.bank import describe
 from coach.errors import InputError
-from coach.models import Question
+from coach.files import numbered_lines
+from coach.models import LevelValue, Question, Text
 from coach.pipeline import brought_question
 
 
@@ -67,11 +71,19 @@ def load_labelled(path: Path) -> tuple[Labelled, ...]:
     """
     files = sorted(path.glob("part-*.jsonl"), key=lambda p: (len(p.name), p.name)) if path.is_dir() else [path]
     rows = [row for file in files for row in _read(file)]
+    _refuse_twice(rows, path)
     if not rows:
         raise InputError(
             f"{path} holds no labelled answers", hint="Give a JSONL file; see evals/README.md for its form."
         )
     return tuple(rows)
+
+
+def _refuse_twice(rows: list[Labelled], path: Path) -> None:
+    counts = Counter(row.id for row in rows)
+    id, count = counts.most_common(1)[0] if counts else ("", 0)
+    if count > 1:
+        raise InputError(f"{path} holds {count} answers with the id {id!r}", hint="Give each an id of its own.")
 
 
 def spread(rows: tuple[Labelled, ...], limit: int | None) -> tuple[Labelled, ...]:
@@ -105,31 +117,56 @@ def _even(positions: list[int]) -> list[int]:
 
 def _read(path: Path) -> Iterator[Labelled]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        for number, line in numbered_lines(path):
+            try:
+                row = _Row.model_validate_json(line)
+            except ValidationError as error:
+                told = describe(error, _Row)[0]
+                raise InputError(
+                    f"{path} line {number} is no labelled answer: {told}", hint="See evals/README.md."
+                ) from None
+            yield _labelled(row, path.stem)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}", hint="Check --set.") from None
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield _labelled(json.loads(line), path.stem)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"{path} line {number} is no labelled answer: {error!r}", hint="See evals/README.md."
-            ) from None
 
 
-def _labelled(row: dict[str, Any], file: str) -> Labelled:
-    in_bank = bool(row.get("question_id"))
+class _Row(BaseModel):
+    """A line of a file; what a row holds besides is nobody's business here."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    id: Text
+    answer: str
+    overall: Annotated[int, Field(ge=1, le=5)]
+    criteria: dict[str, LevelValue | None] = {}
+    red_flags: tuple[str, ...] = ()
+    covered: tuple[Annotated[int, Field(ge=1)], ...] | None = None
+    twin_of: str | None = None
+    question_id: str | None = None
+    question: str | None = None
+    reference: str | None = None
+    topic: str | None = None
+    kind: str | None = None
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        if not self.question_id and not (self.question and self.reference):
+            raise ValueError("it needs a question_id, or a question and a reference")
+        return self
+
+
+def _labelled(row: _Row, file: str) -> Labelled:
     return Labelled(
-        id=str(row["id"]),
-        question_id=str(row["question_id"]) if in_bank else "",
-        answer=str(row["answer"]),
-        overall=int(row["overall"]),
-        criteria=dict(row.get("criteria", {})),
-        red_flags=frozenset(row.get("red_flags", ())),
-        covered=frozenset(row["covered"]) if "covered" in row else None,
-        twin_of=row.get("twin_of"),
-        question="" if in_bank else str(row["question"]),
-        reference="" if in_bank else str(row["reference"]),
-        topic=str(row.get("topic") or ""),
-        kind=str(row.get("kind") or file),
+        id=row.id,
+        question_id=row.question_id or "",
+        answer=row.answer,
+        overall=row.overall,
+        criteria=row.criteria,
+        red_flags=frozenset(row.red_flags),
+        covered=None if row.covered is None else frozenset(row.covered),
+        twin_of=row.twin_of,
+        question="" if row.question_id else row.question or "",
+        reference="" if row.question_id else row.reference or "",
+        topic=row.topic or "",
+        kind=row.kind or file,
     )

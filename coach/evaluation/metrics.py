@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import spearmanr
-from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
+from sklearn.metrics import cohen_kappa_score
 
 from coach.evaluation.intervals import Interval, bootstrap_interval, rate_interval
 from coach.scoring import OVERALL_CUTS
@@ -140,7 +140,7 @@ def _criteria(rows: Sequence[GradedRow]) -> dict[str, Any]:
 
 
 def _flags(rows: Sequence[GradedRow]) -> dict[str, Any]:
-    """Precision and recall of all flags together, and of each one that was labelled or raised."""
+    """Precision and recall of all flags together, and of each one that was labelled or raised; None where not defined."""
     raised = [{f.id for f in r.report.red_flags} for r in rows]
     names = sorted({f for r in rows for f in r.label.red_flags}.union(*raised))
     found = np.array([[f in flags for f in names] for flags in raised], dtype=bool).reshape(len(rows), len(names))
@@ -151,26 +151,21 @@ def _flags(rows: Sequence[GradedRow]) -> dict[str, Any]:
     groups = [r.label.group for r in rows]
     told: dict[str, Any] = {}
     for name, statistic in {"f1": _micro_f1, "precision": _micro_precision, "recall": _micro_recall}.items():
-        value = statistic(hits, raises, labels) if len(rows) else math.nan
-        told[f"micro_{name}"] = round(0.0 if math.isnan(value) else value, 3)
+        told[f"micro_{name}"] = _told(statistic(hits, raises, labels))
         told[f"micro_{name}_95"] = told_interval(bootstrap_interval(statistic, (hits, raises, labels), groups))
-    if names and len(rows):
-        precision, recall, _, _ = precision_recall_fscore_support(labelled, found, average=None, zero_division=0)
-        for k, name in enumerate(names):
-            told[name] = _flag(found[:, k], labelled[:, k], precision=float(precision[k]), recall=float(recall[k]))
-    return told
+    return told | {name: _flag(found[:, k], labelled[:, k]) for k, name in enumerate(names)}
 
 
-def _flag(found: Any, labelled: Any, *, precision: float, recall: float) -> dict[str, Any]:
+def _flag(found: Any, labelled: Any) -> dict[str, Any]:
     """One flag. Precision is None where it was never raised, recall where it was never labelled."""
     right, raises, labels = int((found & labelled).sum()), int(found.sum()), int(labelled.sum())
     return {
         "labelled": labels,
         "raised": raises,
         "right": right,
-        "precision": round(precision, 3) if raises else None,
+        "precision": round(right / raises, 3) if raises else None,
         "precision_95": told_interval(rate_interval(right, raises)),
-        "recall": round(recall, 3) if labels else None,
+        "recall": round(right / labels, 3) if labels else None,
         "recall_95": told_interval(rate_interval(right, labels)),
     }
 
@@ -201,8 +196,11 @@ def _baselines(rows: Sequence[GradedRow]) -> dict[str, float]:
     }
 
 
-def _by_margin(rows: Sequence[GradedRow]) -> list[dict[str, float]]:
-    """How far the judge is right where its total lies at least so many points from a step of the hiring signal."""
+def _by_margin(rows: Sequence[GradedRow]) -> list[dict[str, Any]]:
+    """How far the judge is right where its total lies at least so many points from a step of the hiring signal.
+
+    `exact` and `within_one` are None where no total does.
+    """
     told = []
     for margin in (0, 4, 8, 10, 12, 14, 16) if rows else ():
         kept = [r for r in rows if _distance(r) >= margin]
@@ -211,8 +209,8 @@ def _by_margin(rows: Sequence[GradedRow]) -> list[dict[str, float]]:
             {
                 "margin": margin,
                 "share": round(len(kept) / len(rows), 3),
-                "exact": round(float(np.mean(errors == 0)), 3) if kept else 0.0,
-                "within_one": round(float(np.mean(errors <= 1)), 3) if kept else 0.0,
+                "exact": round(float(np.mean(errors == 0)), 3) if kept else None,
+                "within_one": round(float(np.mean(errors <= 1)), 3) if kept else None,
             }
         )
     return told

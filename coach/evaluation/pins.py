@@ -24,6 +24,7 @@ failure and breaks a pin only where it asks for a grade; a judge that is not rea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -154,10 +155,7 @@ def load_pins(path: Path) -> tuple[Pin, ...]:
 
 def grade_pins(pins: Sequence[Pin], coach: Coach, *, concurrency: int = 4) -> Checked:
     """Grade every pin's answer and compare with what is expected; a judge that fails breaks the pin."""
-    rows = [{"id": p.name, "question_id": p.question_id, "answer": p.answer} for p in pins]
-    reports = tuple(grade_all(coach, rows, concurrency=concurrency))
-    broken = (_checked(p.name, p.answer, p.expect, r) for p, r in zip(pins, reports, strict=True))
-    return Checked(reports, tuple(b for b in broken if b))
+    return check_file(PinFile(pins=tuple(pins)), coach, concurrency=concurrency)[0]
 
 
 def check_pins(pins: Sequence[Pin], coach: Coach) -> tuple[Broken, ...]:
@@ -171,15 +169,28 @@ def check_floors(floors: Sequence[Floor], coach: Coach, *, concurrency: int = 4)
     Raises:
         InputError: a set cannot be read.
     """
-    chosen = [spread(tuple(r for r in load_labelled(f.set) if f.where.takes(r)), f.limit) for f in floors]
+    return check_file(PinFile(floors=tuple(floors)), coach, concurrency=concurrency)[1]
+
+
+def check_file(file: PinFile, coach: Coach, *, concurrency: int = 4) -> tuple[Checked, tuple[Broken, ...]]:
+    """Pins and floors in one go, under one cost cap: what became of the pins, and the floors that do not hold.
+
+    Raises:
+        InputError: a set cannot be read.
+    """
+    pinned = [{"id": p.name, "question_id": p.question_id, "answer": p.answer} for p in file.pins]
+    chosen = [spread(tuple(r for r in load_labelled(f.set) if f.where.takes(r)), f.limit) for f in file.floors]
     rows = {(r.group, r.id, r.answer): r for rows in chosen for r in rows}
-    reports = grade_all(coach, [r.row for r in rows.values()], concurrency=concurrency)
-    graded = {key: GradedRow(row, report) for (key, row), report in zip(rows.items(), reports, strict=True)}
-    return tuple(
+    reports = grade_all(coach, [*pinned, *(r.row for r in rows.values())], concurrency=concurrency)
+    of_pins, of_rows = tuple(reports[: len(pinned)]), reports[len(pinned) :]
+    wrong = (_checked(p.name, p.answer, p.expect, r) for p, r in zip(file.pins, of_pins, strict=True))
+    graded = {key: GradedRow(row, report) for (key, row), report in zip(rows.items(), of_rows, strict=True)}
+    floors = tuple(
         broken
-        for floor, rows_of in zip(floors, chosen, strict=True)
+        for floor, rows_of in zip(file.floors, chosen, strict=True)
         for broken in _check_floor(floor, [graded[r.group, r.id, r.answer] for r in rows_of])
     )
+    return Checked(of_pins, tuple(b for b in wrong if b)), floors
 
 
 def _check_floor(floor: Floor, rows: Sequence[GradedRow]) -> list[Broken]:
@@ -195,7 +206,7 @@ def _check_floor(floor: Floor, rows: Sequence[GradedRow]) -> list[Broken]:
                 broken.append(Broken(floor.name, f"{len(rows)} answers", f"{path} {word} {bound:g}", f"{value}"))
     if floor.expect:
         missed = [b for r in rows if (b := _checked(r.label.id, r.label.answer, floor.expect, r.report))]
-        if len(missed) > (1 - floor.share) * len(rows):
+        if len(rows) - len(missed) < math.ceil(floor.share * len(rows) - 1e-9):
             kept = f"{len(rows) - len(missed)} of {len(rows)} are; at least {floor.share:.0%} must be"
             broken += [b._replace(name=f"{floor.name}: {b.name}", found=f"{b.found} ({kept})") for b in missed]
     return broken

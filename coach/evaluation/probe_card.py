@@ -29,8 +29,8 @@ TOLERATED_RATE = 0.05
 """Flips, or answers that stay up, a judge may show before it counts: the interval must lie above it as a whole."""
 MIN_LIFT = 1.0
 """Points of the total below which a lift is of no account, however sure it is; a step of the hiring signal is about 22."""
-COARSE = 10.0
-"""Points: a sample that can see no lift smaller than this tells too little to call a judge clean."""
+COARSE, COARSE_RATE = 10.0, 0.25
+"""Points, and share of the answers: a sample that can see nothing smaller tells too little to call a judge clean."""
 MIN_PAIRS = 10
 
 Finding = Literal["lifts", "lowers", "flips", "does not fall", "stays up"]
@@ -77,9 +77,9 @@ class ProbeResult(Frozen):
     probability: float
     """Of a lift this large by chance, corrected for the number of probes."""
     detectable_lift: float | None
-    """Smallest lift, points, that such a sample shows four times in five; None where lifts do not vary."""
+    """Smallest lift, points, that such a sample shows as a finding four times in five; None where lifts do not vary."""
     detectable_rate: float
-    """Smallest rate of which such a sample shows at least one case, four times in five."""
+    """Smallest rate that such a sample shows as a finding four times in five, 0..1."""
     verdict: Verdict
     findings: tuple[Finding, ...]
 
@@ -129,7 +129,7 @@ def report_card(run: ProbeRun) -> ReportCard:
     return ReportCard(
         answers=run.answers,
         graded=run.graded,
-        results=tuple(_result(p, q) for p, q in zip(run.probed, adjusted(raw), strict=True)),
+        results=tuple(_result(p, q, looks=len(raw)) for p, q in zip(run.probed, adjusted(raw), strict=True)),
     )
 
 
@@ -137,7 +137,7 @@ def _groups(pairs: Sequence[Pair]) -> list[str]:
     return [p.group for p in pairs]
 
 
-def _result(probed: Probed, probability: float) -> ProbeResult:
+def _result(probed: Probed, probability: float, *, looks: int) -> ProbeResult:
     pairs, probe = probed.pairs, probed.probe
     lifts = [p.lift for p in pairs]
     result = ProbeResult(
@@ -155,13 +155,18 @@ def _result(probed: Probed, probability: float) -> ProbeResult:
         lift=_lift(lifts, pairs),
         total_lift=_lift([(p.after.total or 0.0) - (p.before.total or 0.0) for p in pairs], pairs),
         probability=round(probability, 5),
-        detectable_lift=_rounded(detectable_mean(lifts, _groups(pairs))),
-        detectable_rate=round(detectable_rate(len(pairs)), 3),
+        detectable_lift=_rounded(_seen(detectable_mean(lifts, _groups(pairs), looks=looks))),
+        detectable_rate=round(detectable_rate(len(pairs), above=TOLERATED_RATE), 3),
         verdict="clean",
         findings=(),
     )
     findings = _findings(result)
     return result.model_copy(update={"findings": findings, "verdict": _verdict(result, findings)})
+
+
+def _seen(lift: float | None) -> float | None:
+    """A lift that is of no account is no finding, however surely it is seen."""
+    return None if lift is None else max(lift, MIN_LIFT)
 
 
 def _findings(r: ProbeResult) -> tuple[Finding, ...]:
@@ -197,9 +202,10 @@ def _verdict(r: ProbeResult, findings: Sequence[Finding]) -> Verdict:
 
 
 def _too_few(r: ProbeResult) -> bool:
-    """Whether a lift that matters could have gone unseen."""
-    coarse = r.expect != "floor" and (r.detectable_lift or 0.0) > COARSE
-    return r.pairs < MIN_PAIRS or coarse
+    """Whether a lift or a rate that matters could have gone unseen."""
+    coarse_lift = r.expect != "floor" and (r.detectable_lift or 0.0) > COARSE
+    coarse_rate = r.expect != "lower" and r.detectable_rate > COARSE_RATE
+    return r.pairs < MIN_PAIRS or coarse_lift or coarse_rate
 
 
 def _rate(hits: Sequence[bool]) -> Rate:

@@ -61,6 +61,7 @@ def report_row(report: FeedbackReport) -> dict[str, Any]:
         "id": report.id,
         "question_id": report.question_id,
         "status": report.status,
+        "rubric": report.fingerprint.rubric,
         "route": report.judge.kind,
         "total": report.total,
         "overall": report.overall,

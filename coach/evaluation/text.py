@@ -61,10 +61,14 @@ def _interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"({low:.2f} to {high:.2f})"
 
 
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
 def _flag_lines(flags: Mapping[str, Any]) -> list[str]:
     told = ", ".join(
-        f"{name.replace('micro_', '').replace('f1', 'F1')} {flags[name]:.2f} {_interval(*(flags[f'{name}_95'] or (None, None)))}"
-        for name in ("micro_precision", "micro_recall", "micro_f1")
+        f"{name} {_share(flags[f'micro_{key}'])} {_interval(*(flags[f'micro_{key}_95'] or (None, None)))}"
+        for key, name in (("precision", "precision"), ("recall", "recall"), ("f1", "F1"))
     )
     lines = [f"red flags: {told}"]
     for name, found in flags.items():
@@ -103,9 +107,19 @@ def broken_lines(broken: Sequence[Broken]) -> list[str]:
     return lines
 
 
-def change_lines(changes: Sequence[Change]) -> list[str]:
-    """Every comparison with its interval, and what counts as noise."""
-    lines = [f"{'':<{_WIDTH}}{'n':>5}{'before':>9}{'after':>8}{'change':>9}  {'95% interval':<18}{'p':>7}"]
+def change_lines(changes: Sequence[Change], *, only_before: int = 0, only_after: int = 0) -> list[str]:
+    """Every comparison with its interval, and what counts as noise.
+
+    Args:
+        changes: what was compared.
+        only_before: answers that only the first run has, and so were left out.
+        only_after: those that only the second has.
+    """
+    left_out = [
+        f"{n} answers only in the {run} run" for n, run in ((only_before, "first"), (only_after, "second")) if n
+    ]
+    lines = [f"Left out: {', '.join(left_out)}."] if left_out else []
+    lines += [f"{'':<{_WIDTH}}{'n':>5}{'before':>9}{'after':>8}{'change':>9}  {'95% interval':<18}{'p':>7}"]
     for c in changes:
         split = f"  +{c.split[0]} -{c.split[1]}" if c.split and any(c.split) else ""
         mark = "  CHANGED BEYOND NOISE" if c.beyond_noise else ""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from coach.errors import InputError
+from coach.files import numbered_lines
 from coach.fingerprints import digest
 from coach.lexical import content_stems
 from coach.models import JudgeTask
@@ -59,10 +60,8 @@ def _levels(criteria: dict[str, Any], known: set[str]) -> str:
 def _read(path: Path) -> list[dict[str, Any]]:
     rows = []
     try:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            row = json.loads(line) if line.strip() else None
-            if row is None:
-                continue
+        for number, line in numbered_lines(path):
+            row = json.loads(line)
             if not isinstance(row, dict) or not {"question_id", "answer", "criteria"} <= row.keys():
                 raise InputError(f"{path}: line {number} is no labelled answer", hint="See evals/answers for the form.")
             rows.append(row)

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from coach.errors import InputError, JudgeUnavailable
+from coach.files import numbered_lines
 from coach.fingerprints import digest_of
 from coach.judges.chat import ChatEndpoint, ChatReply, ChatRequest
 from coach.judges.llm import MAX_TOKENS, REPAIR_CALLS, LLMJudge
@@ -177,7 +178,7 @@ def _parameters(path: Path, record: Mapping[str, Any]) -> JudgeParameters:
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     records: dict[str, dict[str, Any]] = {}
     try:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in numbered_lines(path):
             try:
                 record = json.loads(line)
                 records[record["key"]] = record

@@ -16,6 +16,7 @@ import numpy as np
 from coach.evaluation.grade import grade_rows
 from coach.evaluation.labels import Labelled, load_labelled
 from coach.evaluation.metrics import agreement
+from coach.files import numbered_lines
 from coach.fingerprints import digest
 from coach.judges.cross_encoder import FLAGS, GRAPH, CrossEncoder, Reading
 from coach.judges.decision import CARD, CRITERIA, DATA, TRAINED_DIGITS, WEIGHTS, Decision, load_decision
@@ -23,8 +24,8 @@ from coach.judges.features import FEATURES_VERSION, feature_names
 from coach.judges.offline import OfflineJudge
 from coach.models import JudgeTask
 from coach.weights import sha256_of
-from evals import ANSWERS, FOREIGN, ROOT
-from evals.training.examples import answers_digest
+from evals import ANSWERS, FOREIGN, FRESH, ROOT
+from evals.training.examples import answers_digest, read_second
 from evals.training.measure import held_out_figures
 from evals.training.networks import FOLDS, SHIPPED, fold_of, train_network
 from evals.training.stack import Data, build_data, fit_decision, prepare
@@ -64,7 +65,11 @@ def folds(*, keep: bool) -> None:
         points=np.concatenate([r.points for r in readings]),
         counts=np.array([len(r.points) for r in readings]),
     )
-    told = {"answers": answers_digest(rows), "date": _today(), "figures": held_out_figures(data, rows, _styles())}
+    told = {
+        "answers": answers_digest(rows, read_second()),
+        "date": _today(),
+        "figures": held_out_figures(data, rows, _styles()),
+    }
     (HELD_OUT / FIGURES).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(told["figures"], indent=1))
 
@@ -73,14 +78,14 @@ def train(*, keep: bool) -> None:
     """Train the network on all answers, fit the decision on the held-out readings, write both and the card."""
     rows = load_labelled(ANSWERS)
     measured = json.loads((HELD_OUT / FIGURES).read_text(encoding="utf-8"))
-    if measured["answers"] != answers_digest(rows):
+    if measured["answers"] != answers_digest(rows, read_second()):
         sys.exit("evals/answers has changed since `make folds` measured it: run `make folds` first.")
     _network(SHIPPED, BUILD / f"{SHIPPED}.onnx", keep=keep)
     DATA.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(BUILD / f"{SHIPPED}.onnx", DATA / GRAPH)
     data = _held_out_data(rows)
     _write_weights(fit_decision(data, np.arange(len(data.rows))))
-    foreign = load_labelled(FOREIGN)
+    judge = OfflineJudge(load_decision())
     card = {
         "what": "all-MiniLM-L6-v2 fine-tuned on question, points and answer; a linear decision on what it reads and counts",
         "trained_on": f"{len(rows)} answers of evals/answers",
@@ -88,7 +93,8 @@ def train(*, keep: bool) -> None:
         "trained_at": _today(),
         "limits": "English; questions on ML in products, less sure elsewhere; labels by language models, no person's",
         "held_out_questions": measured["figures"],
-        "foreign_questions": agreement(grade_rows(OfflineJudge(load_decision()), foreign)),
+        "fresh_questions": agreement(grade_rows(judge, load_labelled(FRESH))),
+        "foreign_questions": agreement(grade_rows(judge, load_labelled(FOREIGN))),
         "answers": [digest(r.answer)[:TRAINED_DIGITS] for r in rows],
     }
     (DATA / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
@@ -139,7 +145,7 @@ def _plain(values: np.ndarray) -> Any:
 
 def _styles() -> dict[str, str]:
     files = sorted(ANSWERS.glob("part-*.jsonl"))
-    rows = [json.loads(line) for f in files for line in f.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for f in files for _, line in numbered_lines(f)]
     return {r["id"]: r.get("style", "") for r in rows}
 
 

@@ -16,9 +16,9 @@ from coach.models import Question
 from coach.segment import segment
 from evals.training.examples import Example
 
-SWAPPED = 0.12
-"""Answers put under another question, as a share of all, anew each epoch."""
-DISTURBED = 0.3
+SWAPPED = 0.04
+"""Answers put under another question, as a share of all, anew each epoch. More make the judge cautious: see evals/README.md."""
+DISTURBED = 0.2
 """Share of the answers padded or reordered, anew each epoch."""
 OFF_TOPIC = {
     "overall": 1.0,

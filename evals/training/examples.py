@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from coach.evaluation.labels import Labelled
+from coach.files import numbered_lines
 from coach.fingerprints import digest_of
 from coach.judges.cross_encoder import FLAGS, TARGETS, Window, load_tokenizer, windows
 from coach.models import Question
+from evals import SECOND_LABELS
 
 
 class Example(NamedTuple):
@@ -41,17 +43,15 @@ def examples_of(
     return [_example(r, q, second.get(r.id)) for r, q in zip(rows, questions, strict=True)]
 
 
-def read_second(path: Path) -> dict[str, dict[str, Any]]:
+def read_second(path: Path = SECOND_LABELS) -> dict[str, dict[str, Any]]:
     """Second labels by id."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return {row["id"]: row for row in map(json.loads, lines)}
+    return {row["id"]: row for row in (json.loads(line) for _, line in numbered_lines(path))}
 
 
-def answers_digest(rows: Sequence[Labelled]) -> str:
-    """Tells whether two measurements were made on the same answers and labels."""
-    return digest_of(
-        [[r.id, r.answer, r.overall, r.criteria, sorted(r.red_flags), sorted(r.covered or ())] for r in rows]
-    )
+def answers_digest(rows: Sequence[Labelled], second: dict[str, dict[str, Any]]) -> str:
+    """Tells whether two measurements were made on the same questions, answers and labels, the second ones included."""
+    first = [r._asdict() | {"red_flags": sorted(r.red_flags), "covered": sorted(r.covered or ())} for r in rows]
+    return digest_of([first, second])
 
 
 def _example(row: Labelled, question: Question, second: dict[str, Any] | None) -> Example:

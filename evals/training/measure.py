@@ -104,11 +104,12 @@ def twins_within_one(graded: Sequence[GradedRow]) -> dict[str, float]:
 
 
 def above_two(graded: Sequence[GradedRow], styles: dict[str, str]) -> dict[str, dict[str, int]]:
-    """Of answers of the worst kinds that are labelled 2 or below: how many come out above 2."""
+    """Of answers of the worst kinds that are labelled 2 or below and got a total: how many come out above 2."""
     poor = [g for g in graded if g.label.overall <= 2]
     kinds = {k: [g for g in poor if re.search(p, styles[g.label.id], re.IGNORECASE)] for k, p in _KINDS.items()}
     kinds["off topic"] = [g for g in poor if "off_topic" in g.label.red_flags]
     told = {}
     for kind, of_kind in kinds.items():
-        told[kind] = {"n": len(of_kind), "above_two": sum((g.report.overall or 0) > 2 for g in of_kind)}
+        signals = [g.report.overall for g in of_kind if g.report.overall is not None]
+        told[kind] = {"n": len(signals), "above_two": sum(s > 2 for s in signals), "open": len(of_kind) - len(signals)}
     return told

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from sklearn.model_selection import GroupKFold
 
 from coach.bank import load_bank, with_points
@@ -50,17 +51,23 @@ def questions_of(rows: Sequence[Labelled]) -> list[Question]:
     return [found[r.group] for r in rows]
 
 
+def weights_of(graph: Path) -> Path:
+    """Where the weights lie, unrounded, that a graph was written from."""
+    return graph.with_suffix(".safetensors")
+
+
 def train_network(which: str, target: Path) -> None:
     """Train on all answers, or on all but those of fold `which`, and write the graph."""
     rows = load_labelled(ANSWERS)
     questions = questions_of(rows)
-    examples = examples_of(rows, questions, read_second(ANSWERS / "second-labels.jsonl"))
+    examples = examples_of(rows, questions, read_second())
     kept = np.ones(len(rows), dtype=bool) if which == SHIPPED else fold_of(rows) != int(which)
     print(f"network {which}: {kept.sum()} answers", flush=True)
     sources = [Source(r, q, e) for r, q, e, k in zip(rows, questions, examples, kept, strict=True) if k]
     embedder = default_embedder(Settings.from_environment().cache_dir)
     network = fit([s.example for s in sources], draw=Augmented(sources, embedder).epoch, seed=SEED)
     target.parent.mkdir(parents=True, exist_ok=True)
+    save_file(network.state_dict(), weights_of(target))
     export(network, target)
     print(f"network {which}: written", flush=True)
 

@@ -29,8 +29,8 @@ BAND = 0.8
 FLAG_C = 0.03
 FLAG_FEATURE_SCALE, FLAG_VECTOR_SCALE = 0.3, 8.0
 """Weight of a standardised feature and of a vector's component beside a standardised log-odds, before the penalty."""
-MIN_FLAG_PRECISION = 0.35
-"""A flag caps the total, so one raised wrongly costs an honest answer more than one missed; 0.5 would silence eight flags."""
+MIN_FLAG_PRECISION = 0.5
+"""A flag caps the total: one raised wrongly costs an honest answer more than one missed."""
 ABSTAIN_WITHIN_ONE = 0.7
 """Estimates of a doubt at which fewer than this share lie within one level of the label are not given."""
 ABSTAIN_LEAST = 20

@@ -8,16 +8,18 @@ from typing import Any
 from coach.judges import ESCALATE_MARGIN
 
 MARGINS = (0, 8, 10, 12, 14)
+_SETS = ("Questions not seen", "New questions", "Other fields")
 _HEAD = "Written by `make train` from `coach/judges/data/card.json`; `README.md` says how to read it.\n"
 
 
 def render(card: dict[str, Any]) -> str:
     """All tables of a card, held-out questions first."""
-    held, foreign = card["held_out_questions"], card["foreign_questions"]
+    held = card["held_out_questions"]
+    sets = [held, card["fresh_questions"], card["foreign_questions"]]
     parts = [
         f"# The offline judge in figures\n\n{_HEAD}\n{_told(card)}",
-        f"## The hiring signal\n\n{_overall(held, foreign)}",
-        f"## Criteria\n\n{_criteria(held['criteria'], foreign['criteria'])}",
+        f"## The hiring signal\n\n{_overall(sets)}",
+        f"## Criteria\n\n{_criteria([s['criteria'] for s in sets])}",
         f"## Answers that must not pass\n\n{_worst(held['above_two'])}",
         f"## How sure it is\n\n{_reliability(held['reliability'])}",
         f"## Red flags\n\n{_flags(held['red_flags'])}",
@@ -41,19 +43,19 @@ def _told(card: dict[str, Any]) -> str:
     )
 
 
-def _overall(held: dict[str, Any], foreign: dict[str, Any]) -> str:
-    mine, other = held["overall"], foreign["overall"]
-    twins = held["twins_within_one"]
+def _overall(sets: Sequence[dict[str, Any]]) -> str:
+    overall, twins = [s["overall"] for s in sets], sets[0]["twins_within_one"]
     rows = [
-        ("kappa (quadratic)", _interval(mine, "qwk"), _interval(other, "qwk"), "0.85"),
-        ("Spearman", _interval(mine, "spearman"), _interval(other, "spearman"), "0.85"),
-        ("Spearman of the total", f"{held['total_spearman']:.2f}", f"{foreign['total_spearman']:.2f}", ""),
-        ("exact", f"{mine['exact']:.0%}", f"{other['exact']:.0%}", ""),
-        ("within one", f"{mine['within_one']:.0%}", f"{other['within_one']:.0%}", "95%"),
-        ("twins within one of each other", f"{twins['share']:.0%} of {twins['pairs']} pairs", "", "95%"),
-        ("answers with a total", mine["n"], other["n"], ""),
+        ("kappa (quadratic)", *(_interval(o, "qwk") for o in overall), "0.85"),
+        ("Spearman", *(_interval(o, "spearman") for o in overall), "0.85"),
+        ("Spearman of the total", *(f"{s['total_spearman']:.2f}" for s in sets), ""),
+        ("exact", *(f"{o['exact']:.0%}" for o in overall), ""),
+        ("within one", *(f"{o['within_one']:.0%}" for o in overall), "95%"),
+        ("twins within one of each other", f"{twins['share']:.0%} of {twins['pairs']} pairs", "", "", "95%"),
+        ("red flags, micro-F1", *(f"{s['red_flags']['micro_f1']:.2f}" for s in sets), "0.70"),
+        ("answers with a total", *(o["n"] for o in overall), ""),
     ]
-    return _table(["", "Questions not seen", "Other fields", "Aimed at"], rows)
+    return _table(["", *_SETS, "Aimed at"], rows)
 
 
 def _interval(figures: dict[str, Any], name: str) -> str:
@@ -62,9 +64,9 @@ def _interval(figures: dict[str, Any], name: str) -> str:
     return f"{told} ({low_high[0]:.2f} to {low_high[1]:.2f})" if low_high else told
 
 
-def _criteria(held: dict[str, Any], foreign: dict[str, Any]) -> str:
-    rows = [(f"`{c}`", f"{f['qwk']:.2f}", f"{foreign[c]['qwk']:.2f}") for c, f in held.items()]
-    return "Kappa; aimed at are 0.70.\n\n" + _table(["Criterion", "Questions not seen", "Other fields"], rows)
+def _criteria(sets: Sequence[dict[str, Any]]) -> str:
+    rows = [(f"`{c}`", *(f"{s[c]['qwk']:.2f}" for s in sets)) for c in sets[0]]
+    return "Kappa; aimed at are 0.70.\n\n" + _table(["Criterion", *_SETS], rows)
 
 
 def _worst(above: dict[str, Any]) -> str:
@@ -91,13 +93,17 @@ def _points(points: dict[str, float]) -> str:
     )
 
 
-def _margins(margins: Sequence[dict[str, float]]) -> str:
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"
+
+
+def _margins(margins: Sequence[dict[str, Any]]) -> str:
     rows = [
         (
             f"**{m['margin']:g} (used by `escalate`)**" if m["margin"] == ESCALATE_MARGIN else f"{m['margin']:g}",
             f"{m['share']:.0%}",
-            f"{m['exact']:.0%}",
-            f"{m['within_one']:.0%}",
+            _percent(m["exact"]),
+            _percent(m["within_one"]),
         )
         for m in margins
         if m["margin"] in MARGINS

@@ -21,7 +21,7 @@ from coach.judges.decision import CARD, DATA
 from coach.models import Evidence, Judged
 from coach.report import CriterionReport, FlagReport
 from coach.settings import Settings
-from evals.training.examples import answers_digest
+from evals.training.examples import answers_digest, read_second
 
 ROOT = Path(__file__).parent.parent.parent
 PINS = load_pins(ROOT / "evals" / "pins.yaml")
@@ -48,7 +48,7 @@ def test_the_shipped_figures_on_unseen_questions_keep_their_floors() -> None:
 def test_the_shipped_figures_are_those_of_the_answers_at_hand() -> None:
     measured = json.loads((ROOT / "evals" / "training" / "held-out" / "figures.json").read_text(encoding="utf-8"))
     assert json.loads((DATA / CARD).read_text(encoding="utf-8"))["held_out_questions"] == measured["figures"]
-    assert measured["answers"] == answers_digest(load_labelled(ROOT / "evals" / "answers"))
+    assert measured["answers"] == answers_digest(load_labelled(ROOT / "evals" / "answers"), read_second())
 
 
 def scripted(level: int) -> Coach:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 from scipy.stats import t as student
 
 from coach.evaluation.intervals import (
@@ -114,6 +114,25 @@ def test_what_does_not_vary_has_no_detectable_mean() -> None:
     assert detectable_mean([0.0] * 30, range(30)) is None
 
 
-@pytest.mark.parametrize(("n", "rate"), [(0, 1.0), (1, 0.8), (30, 1 - 0.2 ** (1 / 30))])
-def test_the_detectable_rate_shows_a_case_four_times_in_five(n: int, rate: float) -> None:
-    assert detectable_rate(n) == pytest.approx(rate)
+@pytest.mark.parametrize("n", [10, 40, 75])
+def test_a_true_rate_of_that_size_is_seen_four_times_in_five(n: int) -> None:
+    rate = detectable_rate(n, above=0.05)
+    hits = np.arange(n + 1)
+    surely = np.array([(found := rate_interval(int(k), n)) is not None and found.low > 0.05 for k in hits])
+    assert binom.pmf(hits, n, rate)[surely].sum() == pytest.approx(0.8)
+
+
+def test_of_no_case_no_rate_is_seen() -> None:
+    assert detectable_rate(0, above=0.05) == 1.0
+
+
+def test_a_single_difference_is_no_evidence() -> None:
+    assert sign_flip_p([3.0], ["q01"]) == 1.0
+
+
+def test_more_looks_see_larger_means_only() -> None:
+    values = np.random.default_rng(6).normal(0, 10, 40)
+    alone, among = detectable_mean(values, range(40)), detectable_mean(values, range(40), looks=7)
+    assert alone is not None
+    assert among is not None
+    assert among > alone
