@@ -66,7 +66,7 @@ def compare_runs(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[C
             f"the two runs {shared}: nothing can be told from fewer than {MIN_SHARED}",
             hint="Compare runs over the same set.",
         )
-    compared = [p for p in _paired(pairs) if len(p.groups) > 1]
+    compared = [p for p in _paired(pairs) if len(p.groups) > 1 and not (p.binary and _never(p))]
     probabilities = adjusted([_probability(p) for p in compared])
     return tuple(_change(p, q) for p, q in zip(compared, probabilities, strict=True))
 
@@ -110,6 +110,11 @@ def _pair(what: str, of: Callable[[Any], Any], pairs: list[tuple[Any, Any]], *, 
 
 def _group(row: Mapping[str, Any]) -> str:
     return str(row.get("group") or row.get("question_id") or row["id"])
+
+
+def _never(pair: _Paired) -> bool:
+    """Seen in neither run; to look at it would only raise the bar for the rest."""
+    return not (pair.before.any() or pair.after.any())
 
 
 def _split(pair: _Paired) -> tuple[int, int]:

@@ -35,6 +35,25 @@ def test_what_was_changed_is_named() -> None:
     assert found.changed_inputs == ("prompt", "judge", "model (m1 -> m2)")
 
 
+def test_another_rubric_of_an_answer_is_named() -> None:
+    found = before_after(run(row(rubric="r1")), run(row(rubric="r2")))
+    assert found.changed_inputs == ("rubric",)
+
+
+def test_other_answers_are_no_other_rubric() -> None:
+    before, after = run(row(rubric="r1"), rubric="all1"), run(row(rubric="r1"), row("b", rubric="r2"), rubric="all2")
+    assert before_after(before, after).changed_inputs == ()
+
+
+def test_a_failed_answer_has_no_rubric_to_change() -> None:
+    assert before_after(run(row(rubric="r1")), run(row(rubric=""))).changed_inputs == ()
+
+
+def test_ids_reach_the_terminal_without_their_controls() -> None:
+    told = told_lines(before_after(run(row("a")), run(row("a"), row("\x1b]0;x\x07b"))))
+    assert not any("\x1b" in line for line in told)
+
+
 def test_new_and_dropped_answers_are_told_apart() -> None:
     found = before_after(run(row("a"), row("b")), run(row("b"), row("c")))
     assert (found.added, found.dropped) == (("c",), ("a",))

@@ -3,6 +3,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
+
+from coach.errors import InputError
 from coach.evaluation.compare import CORRECTION, Change, compare_runs
 from coach.evaluation.text import change_lines
 
@@ -48,6 +51,39 @@ def test_as_many_flags_gained_as_lost_is_noise() -> None:
 def test_answers_left_open_are_compared_too() -> None:
     found = changes(run([2] * 40), run([2] * 28 + [None] * 12))["without a total"]
     assert (found.before, found.after, found.beyond_noise) == (0.0, 0.3, True)
+
+
+def failing(document: dict[str, Any], ids: range) -> dict[str, Any]:
+    rows = [
+        r | {"status": "failed", "overall": None, "total": None, "levels": {}, "red_flags": []}
+        if int(r["id"]) in ids
+        else r
+        for r in document["rows"]
+    ]
+    return {"rows": rows}
+
+
+def test_failed_answers_are_no_change_of_a_flag() -> None:
+    flagged = run([2] * 40, flags=tuple(range(14)))
+    found = changes(flagged, failing(flagged, range(14)))
+    assert "hype" not in found
+    assert not found["hiring signal"].beyond_noise
+
+
+def test_failed_answers_are_compared_apart_from_open_ones() -> None:
+    found = changes(run([2] * 40), failing(run([2] * 40), range(14)))
+    assert found["failed"].split == (14, 0)
+    assert "without a total" not in found
+
+
+def test_too_few_shared_answers_tell_nothing() -> None:
+    with pytest.raises(InputError, match="share 5 answers"):
+        compare_runs(run([2] * 5), run([4] * 5))
+
+
+def test_what_only_one_run_has_is_told() -> None:
+    told = change_lines(compare_runs(run([2] * 24), run([2] * 20)), only_before=4)
+    assert told[0] == "Left out: 4 answers only in the first run."
 
 
 def test_the_distance_to_the_label_says_better_or_worse() -> None:

@@ -121,6 +121,21 @@ def test_a_run_in_which_nothing_was_judged_is_told_all_the_same() -> None:
     assert (told["judged"], told["abstained"], told["overall"]["qwk"]) == (0, 3, None)
 
 
+def unflagged(graded: GradedRow) -> GradedRow:
+    return graded._replace(report=graded.report.model_copy(update={"red_flags": ()}))
+
+
+def test_a_single_flag_has_its_own_precision_and_recall() -> None:
+    flag = frozenset({"model_first"})
+    right, wrong, missed = row(flags=flag), row(), unflagged(row(flags=flag))
+    told = agreement([right, wrong, wrong, missed, *[unflagged(row())] * 6])["red_flags"]["model_first"]
+    assert (told["precision"], told["recall"]) == (0.333, 0.5)
+
+
+def test_no_flag_at_all_has_no_precision() -> None:
+    assert agreement([unflagged(row())])["red_flags"]["micro_precision"] is None
+
+
 def test_a_flag_nobody_labelled_counts_against_precision() -> None:
     told = agreement([row(flags=frozenset({"hype"}))])["red_flags"]  # the report raises model_first
     assert (told["micro_precision"], told["model_first"]["precision"], told["hype"]["recall"]) == (0.0, 0.0, 0.0)

@@ -43,8 +43,35 @@ def test_a_row_of_the_bank_is_grouped_by_its_question(tmp_path: Path) -> None:
 
 
 def test_the_kind_is_the_rows_own_or_its_file(tmp_path: Path) -> None:
-    rows = load(tmp_path, BROUGHT, BROUGHT | {"kind": "terse"})
+    rows = load(tmp_path, BROUGHT, BROUGHT | {"id": "f2", "kind": "terse"})
     assert [r.kind for r in rows] == ["foreign", "terse"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"overall": 9},
+        {"overall": "Infinity"},
+        {"answer": None},
+        {"criteria": {"tradeoffs": "n/a"}},
+        {"red_flags": "hype"},
+        {"covered": [0]},
+    ],
+)
+def test_a_label_off_the_scale_is_told_with_its_line(tmp_path: Path, wrong: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=f"line 2 is no labelled answer: {next(iter(wrong))}"):
+        load(tmp_path, BROUGHT, BROUGHT | {"id": "f2"} | wrong)
+
+
+def test_an_id_that_stands_twice_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="2 answers with the id 'f1'"):
+        load(tmp_path, BROUGHT, BROUGHT)
+
+
+def test_a_line_separator_within_an_answer_ends_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "l.jsonl"
+    path.write_text(json.dumps(BROUGHT | {"answer": "one\u2028two"}, ensure_ascii=False) + "\n\n", encoding="utf-8")
+    assert load_labelled(path)[0].answer == "one\u2028two"
 
 
 def test_a_question_without_a_reference_is_told(tmp_path: Path) -> None:

@@ -87,8 +87,11 @@ def test_a_floor_that_does_not_hold_is_told(tmp_path: Path, text: str, found: li
 
 
 def test_a_share_of_answers_may_miss(tmp_path: Path) -> None:
-    text = "expect: {overall_at_most: 5}, share: 0.9"
-    assert not check_floors(floors(tmp_path, text).floors, scripted(4))
+    file = floors(tmp_path, "expect: {overall_at_least: 5}, share: 0.9")
+    rows = (tmp_path / "set.jsonl").read_text(encoding="utf-8").splitlines()
+    rows[0] = json.dumps(json.loads(rows[0]) | {"answer": "No idea."})  # the screen gives 1
+    (tmp_path / "set.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    assert not check_floors(file.floors, scripted(4))
 
 
 def test_a_missed_share_names_every_answer_that_missed(tmp_path: Path) -> None:
