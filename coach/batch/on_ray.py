@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
+import re
 import socket
 import time
 import uuid
@@ -44,6 +45,9 @@ MAX_DEATHS_AT_START = 10
 CONNECT_SECONDS = 10.0
 SUCCESS = "_SUCCESS"
 """A file that says the folder is complete, as Hadoop and Spark have it."""
+_PART = re.compile(r"part-\d{5,}\.(jsonl|parquet)")
+_UNFINISHED = re.compile(rf"\.{_PART.pattern}\.[0-9a-f]{{12}}(\.part)?")
+"""A part that a machine was writing when it died."""
 
 
 class ClusterJob(NamedTuple):
@@ -73,9 +77,10 @@ def run_on_ray(job: ClusterJob, *, counted: Callable[[Tally], None] = lambda tal
         counted: told the tally after every piece.
 
     Raises:
-        InputError: ray is missing, an input cannot be read or the folder not be written.
+        InputError: as `check`; ray is missing, an input cannot be read or the folder not be written.
         JudgeError: the judge fails row after row.
     """
+    check(job)
     # What is wrong with bank or judge is found here, not by every actor.
     pipeline = Pipeline(bank=job.settings.bank, judge=job.judges, settings=job.settings)
     # One precision for the whole cluster: a grade must be found again whichever machine made it.
@@ -96,8 +101,29 @@ def run_on_ray(job: ClusterJob, *, counted: Callable[[Tally], None] = lambda tal
     finally:
         if ours:
             ray.shutdown()
-    _tidy(job, len(pieces))
+    tidy(job, len(pieces))
     return done.tally.summary(capped=done.capped, text_of=texts_of(pipeline))
+
+
+def check(job: ClusterJob) -> None:
+    """Whether parts may be written and taken away in the job's folder.
+
+    Raises:
+        InputError: an input lies there, or a part that no run like this one can have written.
+    """
+    out = job.out.resolve()
+    for source in job.sources:
+        # A link in the folder would be replaced, a file there also where a link elsewhere names it.
+        if source.path is not None and out in {source.path.parent.resolve(), source.path.resolve().parent}:
+            raise InputError(
+                f"{source.path} lies in {job.out}, where the parts go", hint="Write the parts to a folder of their own."
+            )
+    strange = [path for path in out.glob("part-*") if _PART.fullmatch(path.name)]
+    if strange and not (out / FOLDER).is_dir():
+        raise InputError(
+            f"{min(strange)} could be lost: without {FOLDER} beside it no run of coach can have written it",
+            hint="Write the parts to a folder of their own.",
+        )
 
 
 def _join(ray: Any) -> None:
@@ -195,12 +221,17 @@ def _start_warden(ray: Any, job: ClusterJob) -> Any:
     return made.remote(job.per_minute, job.settings.max_cost)
 
 
-def _tidy(job: ClusterJob, pieces: int) -> None:
-    """Take away what is no part of this output, then say that it is complete."""
+def tidy(job: ClusterJob, pieces: int) -> None:
+    """Take away parts of earlier runs and what dead machines were writing, then say that the output is complete.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
     wanted = {_part(job, n).name for n in range(pieces)}
     try:
         for path in job.out.glob("*part-*"):
-            if path.name not in wanted:
+            ours = _PART.fullmatch(path.name) or _UNFINISHED.fullmatch(path.name)
+            if ours and path.name not in wanted:
                 path.unlink(missing_ok=True)
         (job.out / SUCCESS).touch()
     except OSError as error:
