@@ -32,10 +32,9 @@ from coach.batch.summary import Summary, Tally
 from coach.batch.writing import Shape, open_writer
 from coach.errors import CoachError, InputError
 from coach.files import Replacing
-from coach.judges import make_judge
 from coach.judges.budget import required_price
 from coach.judges.endpoint import Endpoint
-from coach.judges.paced import PacedEndpoint, Purse
+from coach.judges.paced import PacedEndpoint, Purse, Warden
 from coach.pipeline import Pipeline
 from coach.precision import settled
 from coach.settings import Settings, ray_address, without_ray_reports
@@ -292,6 +291,20 @@ class _RemoteWarden:
             await self._actor.settle.remote(worst, cost)
 
 
+def pipeline_of(job: ClusterJob, warden: Warden) -> Pipeline:
+    """Bank, encoder and judge of one actor."""
+    money = job.settings.max_cost is not None
+
+    def paced(endpoint: Endpoint) -> PacedEndpoint:
+        if money:
+            required_price(endpoint.model, endpoint.price)
+        return PacedEndpoint(endpoint, warden)
+
+    # Asking the warden takes a moment for every call; where there is nothing to share out, nobody asks.
+    wrap = paced if money or job.per_minute else None
+    return Pipeline(bank=job.settings.bank, judge=job.judges, settings=job.settings, wrap=wrap)
+
+
 class Grader:
     """One actor: a bank, an encoder and a judge, and an engine for each piece that it is given."""
 
@@ -300,17 +313,7 @@ class Grader:
 
         self._job = job
         self._index: Index = ray.get(index)
-
-        money = job.settings.max_cost is not None
-
-        def paced(endpoint: Endpoint) -> PacedEndpoint:
-            if money:
-                required_price(endpoint.model, endpoint.price)
-            return PacedEndpoint(endpoint, _RemoteWarden(warden, money=money))
-
-        # Asking the warden takes a moment for every call; where there is nothing to share out, nobody asks.
-        judge = make_judge(job.judges, job.settings, wrap=paced if money or job.per_minute else None)
-        self._pipeline = Pipeline(bank=job.settings.bank, judge=judge, settings=job.settings)
+        self._pipeline = pipeline_of(job, _RemoteWarden(warden, money=job.settings.max_cost is not None))
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Grade a piece and write its part."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -11,21 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batch.through_provider import good
+from fakes import HashEmbedder
+from servers.scripted import Reply, refused, scripted
 
-from coach.batch.on_ray import ClusterJob, run_on_ray, tidy
+from coach.batch.on_ray import ClusterJob, pipeline_of, run_on_ray, tidy
 from coach.batch.reading import find_sources
 from coach.cli import main
 from coach.errors import InputError
+from coach.judges.pace import START
+from coach.pipeline import Pipeline
 from coach.settings import Settings
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra `ray`")
 ROW = '{"question_id": "q01", "answer": "x"}\n'
-
-
-def job(out: Path, *sources: Path) -> ClusterJob:
-    return ClusterJob(find_sources([str(s) for s in sources]), out, ("offline",), Settings.from_environment())
-
-
 PATIENT = {
     # A busy machine starts Ray slowly; a node that was killed should be missed soon.
     "RAY_raylet_start_wait_time_s": "240",
@@ -38,6 +38,12 @@ PATIENT = {
 }
 SLACK = 1.6
 """How much slower than its rate, and no faster, a paced run may be on a busy machine."""
+
+
+def job(out: Path, *sources: Path, judge: str = "offline", settings: Settings | None = None, **more: Any) -> ClusterJob:
+    return ClusterJob(
+        find_sources([str(s) for s in sources]), out, (judge,), settings or Settings.from_environment(), **more
+    )
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +177,37 @@ def test_only_parts_of_ours_are_taken_away(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     tidy(job(tmp_path), 1)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["_SUCCESS", "part-00000.jsonl", *theirs])
+
+
+class Leave:
+    """A warden that always gives it."""
+
+    async def reserve(self, worst: float) -> float | None:
+        return 0.0
+
+    async def settle(self, worst: float, cost: float) -> None:
+        pass
+
+
+@pytest.mark.parametrize("per_minute", [None, 600.0])
+def test_a_busy_endpoint_slows_the_engine_of_an_actor(tmp_path: Path, per_minute: float | None) -> None:
+    asked = 0
+
+    def busy_at_first(body: dict[str, Any]) -> Reply:
+        nonlocal asked
+        asked += 1
+        return refused(429, "slow down", retry_after="0") if asked == 1 else good(body)
+
+    async def grade(pipeline: Pipeline) -> None:
+        prepared = Pipeline(judge="offline", embedder=HashEmbedder()).prepare(
+            "q01", "I first ask what the feed is for."
+        )
+        await pipeline.grade_prepared(prepared, id="a1")
+        await pipeline.aclose()
+
+    with scripted(busy_at_first) as server:
+        settings = Settings(base_url=server.base_url, model="scripted-1", cache_dir=tmp_path, use_cache=False)
+        pipeline = pipeline_of(job(tmp_path, judge="llm", settings=settings, per_minute=per_minute), Leave())
+        asyncio.run(grade(pipeline))
+    assert asked == 2
+    assert pipeline.pace.limit == START / 2
