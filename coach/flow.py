@@ -1,11 +1,13 @@
-"""Blocking work beside an event loop, one piece after the other."""
+"""Blocking work beside an event loop, one piece after the other; time limits that stand still where they are told to."""
 
 from __future__ import annotations
 
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -62,3 +64,61 @@ def _settle(result: asyncio.Future[Any], value: object, error: BaseException | N
         result.set_exception(RuntimeError("work of a lane raised StopIteration"))
     else:
         result.set_exception(error)
+
+
+@asynccontextmanager
+async def time_limit(seconds: float) -> AsyncIterator[None]:
+    """As `asyncio.timeout`, but time in `standing_still` does not count, here or in tasks begun here.
+
+    Raises:
+        TimeoutError: the time is over.
+    """
+    async with asyncio.timeout(seconds) as timeout:
+        token = _limit.set(_Limit(timeout))
+        try:
+            yield
+        finally:
+            _limit.reset(token)
+
+
+@contextmanager
+def standing_still() -> Iterator[None]:
+    """The `time_limit` around this, if there is one, stands still."""
+    limit = _limit.get()
+    if limit is None:
+        yield
+        return
+    limit.hold()
+    try:
+        yield
+    finally:
+        limit.go_on()
+
+
+class _Limit:
+    """A time limit that several may hold up at once."""
+
+    def __init__(self, timeout: asyncio.Timeout) -> None:
+        self._timeout = timeout
+        self._holders = 0
+        self._left = 0.0
+
+    def hold(self) -> None:
+        self._holders += 1
+        when = self._timeout.when()
+        if when is not None:
+            self._left = when - asyncio.get_running_loop().time()
+            self._move(None)
+
+    def go_on(self) -> None:
+        self._holders -= 1
+        if not self._holders:
+            self._move(asyncio.get_running_loop().time() + self._left)
+
+    def _move(self, when: float | None) -> None:
+        # A limit that is over cannot be moved, and need not be.
+        with suppress(RuntimeError):
+            self._timeout.reschedule(when)
+
+
+_limit: ContextVar[_Limit | None] = ContextVar("limit", default=None)

@@ -38,6 +38,8 @@ from coach.settings import Settings
 
 if TYPE_CHECKING:
     from coach.embed import Embedder
+    from coach.judges.chat import ChatEndpoint
+    from coach.judges.endpoint import Endpoint
     from coach.match import QuestionVectors
 
 QUESTIONS_KEPT = 1024
@@ -91,6 +93,7 @@ class Pipeline:
             precision that the settings and the processor make of it.
         settings: endpoint, cache folder and the like; read from the environment when not given.
         on_verdicts: told the verdicts read so far while an LLM's reply comes in.
+        wrap: as in `coach.judges.make_judge`.
 
     Attributes:
         pace: how many calls the endpoint takes at once, as learned from its responses.
@@ -104,12 +107,13 @@ class Pipeline:
         embedder: Embedder | None = None,
         settings: Settings | None = None,
         on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None,
+        wrap: Callable[[Endpoint], ChatEndpoint] | None = None,
     ) -> None:
         self.settings = settings or Settings.from_environment()
         self.bank = bank if isinstance(bank, QuestionBank) else load_bank(Path(bank) if bank else self.settings.bank)
         self.pace = Pace()
         self.judge = (
-            make_judge(judge, self.settings, on_verdicts=on_verdicts, pace=self.pace)
+            make_judge(judge, self.settings, on_verdicts=on_verdicts, pace=self.pace, wrap=wrap)
             if isinstance(judge, str | Sequence)
             else judge
         )

@@ -20,7 +20,7 @@ from coach.batch.outcome import Outcome, Result, failed, graded, unjudged
 from coach.batch.records import GradeBook, finished, grade_of
 from coach.batch.rows import Row
 from coach.errors import CoachError, CostCapReached, JudgeError, JudgeUnavailable
-from coach.flow import Lane
+from coach.flow import Lane, time_limit
 from coach.pipeline import Pipeline, Prepared
 from coach.report import FeedbackReport
 
@@ -45,7 +45,7 @@ class Flow(NamedTuple):
     window: int = 512
     """Rows read ahead and sorted by question."""
     deadline: float = 900.0
-    """Seconds one row may take at the judge, all its calls and waits together."""
+    """Seconds one row may take at the judge, all its calls and waits together but those for leave to call."""
     since: float = 0.0
     """Grades in the journal from before do not count; seconds of the Unix epoch."""
     gives_up: bool = True
@@ -287,7 +287,7 @@ class Engine:
 
     async def _judge(self, job: _Job) -> None:
         try:
-            async with asyncio.timeout(self._flow.deadline):
+            async with time_limit(self._flow.deadline):
                 report = await self._pipeline.grade_prepared(job.prepared, id=job.slot.row.id)
         except TimeoutError:
             told = f"the judge took longer than {self._flow.deadline:g} s over this row"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
+import re
 import socket
 import time
 import uuid
@@ -31,10 +32,9 @@ from coach.batch.summary import Summary, Tally
 from coach.batch.writing import Shape, open_writer
 from coach.errors import CoachError, InputError
 from coach.files import Replacing
-from coach.judges import make_judge
 from coach.judges.budget import required_price
 from coach.judges.endpoint import Endpoint
-from coach.judges.paced import PacedEndpoint, Purse
+from coach.judges.paced import PacedEndpoint, Purse, Warden
 from coach.pipeline import Pipeline
 from coach.precision import settled
 from coach.settings import Settings, ray_address, without_ray_reports
@@ -44,6 +44,9 @@ MAX_DEATHS_AT_START = 10
 CONNECT_SECONDS = 10.0
 SUCCESS = "_SUCCESS"
 """A file that says the folder is complete, as Hadoop and Spark have it."""
+_PART = re.compile(r"part-\d{5,}\.(jsonl|parquet)")
+_UNFINISHED = re.compile(rf"\.{_PART.pattern}\.[0-9a-f]{{12}}(\.part)?")
+"""A part that a machine was writing when it died."""
 
 
 class ClusterJob(NamedTuple):
@@ -73,9 +76,10 @@ def run_on_ray(job: ClusterJob, *, counted: Callable[[Tally], None] = lambda tal
         counted: told the tally after every piece.
 
     Raises:
-        InputError: ray is missing, an input cannot be read or the folder not be written.
+        InputError: as `check`; ray is missing, an input cannot be read or the folder not be written.
         JudgeError: the judge fails row after row.
     """
+    check(job)
     # What is wrong with bank or judge is found here, not by every actor.
     pipeline = Pipeline(bank=job.settings.bank, judge=job.judges, settings=job.settings)
     # One precision for the whole cluster: a grade must be found again whichever machine made it.
@@ -96,8 +100,29 @@ def run_on_ray(job: ClusterJob, *, counted: Callable[[Tally], None] = lambda tal
     finally:
         if ours:
             ray.shutdown()
-    _tidy(job, len(pieces))
+    tidy(job, len(pieces))
     return done.tally.summary(capped=done.capped, text_of=texts_of(pipeline))
+
+
+def check(job: ClusterJob) -> None:
+    """Whether parts may be written and taken away in the job's folder.
+
+    Raises:
+        InputError: an input lies there, or a part that no run like this one can have written.
+    """
+    out = job.out.resolve()
+    for source in job.sources:
+        # A link in the folder would be replaced, a file there also where a link elsewhere names it.
+        if source.path is not None and out in {source.path.parent.resolve(), source.path.resolve().parent}:
+            raise InputError(
+                f"{source.path} lies in {job.out}, where the parts go", hint="Write the parts to a folder of their own."
+            )
+    strange = [path for path in out.glob("part-*") if _PART.fullmatch(path.name)]
+    if strange and not (out / FOLDER).is_dir():
+        raise InputError(
+            f"{min(strange)} could be lost: without {FOLDER} beside it no run of coach can have written it",
+            hint="Write the parts to a folder of their own.",
+        )
 
 
 def _join(ray: Any) -> None:
@@ -195,12 +220,17 @@ def _start_warden(ray: Any, job: ClusterJob) -> Any:
     return made.remote(job.per_minute, job.settings.max_cost)
 
 
-def _tidy(job: ClusterJob, pieces: int) -> None:
-    """Take away what is no part of this output, then say that it is complete."""
+def tidy(job: ClusterJob, pieces: int) -> None:
+    """Take away parts of earlier runs and what dead machines were writing, then say that the output is complete.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
     wanted = {_part(job, n).name for n in range(pieces)}
     try:
         for path in job.out.glob("*part-*"):
-            if path.name not in wanted:
+            ours = _PART.fullmatch(path.name) or _UNFINISHED.fullmatch(path.name)
+            if ours and path.name not in wanted:
                 path.unlink(missing_ok=True)
         (job.out / SUCCESS).touch()
     except OSError as error:
@@ -261,6 +291,20 @@ class _RemoteWarden:
             await self._actor.settle.remote(worst, cost)
 
 
+def pipeline_of(job: ClusterJob, warden: Warden) -> Pipeline:
+    """Bank, encoder and judge of one actor."""
+    money = job.settings.max_cost is not None
+
+    def paced(endpoint: Endpoint) -> PacedEndpoint:
+        if money:
+            required_price(endpoint.model, endpoint.price)
+        return PacedEndpoint(endpoint, warden)
+
+    # Asking the warden takes a moment for every call; where there is nothing to share out, nobody asks.
+    wrap = paced if money or job.per_minute else None
+    return Pipeline(bank=job.settings.bank, judge=job.judges, settings=job.settings, wrap=wrap)
+
+
 class Grader:
     """One actor: a bank, an encoder and a judge, and an engine for each piece that it is given."""
 
@@ -269,17 +313,7 @@ class Grader:
 
         self._job = job
         self._index: Index = ray.get(index)
-
-        money = job.settings.max_cost is not None
-
-        def paced(endpoint: Endpoint) -> PacedEndpoint:
-            if money:
-                required_price(endpoint.model, endpoint.price)
-            return PacedEndpoint(endpoint, _RemoteWarden(warden, money=money))
-
-        # Asking the warden takes a moment for every call; where there is nothing to share out, nobody asks.
-        judge = make_judge(job.judges, job.settings, wrap=paced if money or job.per_minute else None)
-        self._pipeline = Pipeline(bank=job.settings.bank, judge=judge, settings=job.settings)
+        self._pipeline = pipeline_of(job, _RemoteWarden(warden, money=job.settings.max_cost is not None))
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Grade a piece and write its part."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from coach.errors import CoachError, CostCapReached
+from coach.flow import standing_still
 from coach.judges.budget import booked, worst_cost
 from coach.judges.chat import Around, ChatReply, ChatRequest
 from coach.judges.endpoint import Endpoint
@@ -38,7 +39,7 @@ class PacedEndpoint(Around):
         self._price, self._warden, self._sleep = endpoint.price, warden, sleep
 
     async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
-        """See `ChatEndpoint.complete`.
+        """See `ChatEndpoint.complete`. Waiting for leave does not count towards a `time_limit`.
 
         Raises:
             CostCapReached: this call could pass the cap.
@@ -49,7 +50,9 @@ class PacedEndpoint(Around):
             raise CostCapReached(f"the cost cap is reached: the next call could cost ${worst:.4f}")
         cost = 0.0
         try:
-            await self._sleep(wait)
+            # Calls in line at a low rate wait longer than any of them may take.
+            with standing_still():
+                await self._sleep(wait)
             reply = await self._endpoint.complete(request, on_text=on_text)
             cost = booked(reply.usage, self._price, worst)
             return reply

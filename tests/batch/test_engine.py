@@ -17,6 +17,7 @@ from coach.batch.journal import Journal
 from coach.batch.outcome import Outcome
 from coach.batch.rows import Row, rows_of
 from coach.errors import CoachError, CostCapReached, InputError, JudgeRefused, JudgeUnavailable
+from coach.flow import standing_still
 from coach.models import Abstained, Evidence, Judged, Judgement, JudgeTask
 from coach.pipeline import Pipeline
 
@@ -147,6 +148,15 @@ def test_a_bug_in_one_row_costs_no_other() -> None:
     assert statuses(found) == ["ok", "failed", "ok"]
     assert found[1].result.failure
     assert "ZeroDivisionError" in found[1].result.failure.cause
+
+
+def test_waiting_for_leave_to_call_does_not_count_towards_the_deadline() -> None:
+    async def in_line() -> None:
+        with standing_still():
+            await asyncio.sleep(0.7)
+
+    found = asyncio.run(collect(make(Judge(lambda n: in_line()), rows(0), deadline=0.5)))
+    assert statuses(found) == ["ok"]
 
 
 def test_a_row_over_its_deadline_fails_alone() -> None:

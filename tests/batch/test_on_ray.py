@@ -1,7 +1,8 @@
-"""A Ray cluster of two nodes, one of them killed in the middle. Runs where the extra `ray` is installed."""
+"""A Ray cluster of two nodes, one of them killed in the middle, where the extra `ray` is installed; and what needs no cluster."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -11,10 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batch.through_provider import good
+from fakes import HashEmbedder
+from servers.scripted import Reply, refused, scripted
 
+from coach.batch.on_ray import ClusterJob, pipeline_of, run_on_ray, tidy
+from coach.batch.reading import find_sources
 from coach.cli import main
+from coach.errors import InputError
+from coach.judges.pace import START
+from coach.pipeline import Pipeline
+from coach.settings import Settings
 
-pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra `ray`")
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra `ray`")
+ROW = '{"question_id": "q01", "answer": "x"}\n'
 PATIENT = {
     # A busy machine starts Ray slowly; a node that was killed should be missed soon.
     "RAY_raylet_start_wait_time_s": "240",
@@ -29,9 +40,17 @@ SLACK = 1.6
 """How much slower than its rate, and no faster, a paced run may be on a busy machine."""
 
 
+def job(out: Path, *sources: Path, judge: str = "offline", settings: Settings | None = None, **more: Any) -> ClusterJob:
+    return ClusterJob(
+        find_sources([str(s) for s in sources]), out, (judge,), settings or Settings.from_environment(), **more
+    )
+
+
 @pytest.fixture(scope="module")
 def happened(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> dict[str, Any]:
     """All that needs a cluster, done once."""
+    if find_spec("ray") is None:
+        pytest.skip("needs the extra `ray`")
     folder = tmp_path_factory.mktemp("cluster")
     paths = os.pathsep.join([str(Path(__file__).parent.parent), *sys.path])
     env = os.environ | PATIENT | {"PYTHONPATH": paths, "COACH_CACHE_DIR": str(shared_cache), "HF_HUB_OFFLINE": "1"}
@@ -79,6 +98,7 @@ def test_parquet_in_parquet_out_with_the_grades_of_the_local_engine(happened: di
     assert happened["tables"] == [3, True, "int64"]
 
 
+@needs_ray
 def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"question_id": "q01", "answer": "x"}\n', encoding="utf-8")
     env = os.environ | {"RAY_ADDRESS": "127.0.0.1:9", "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -114,3 +134,80 @@ def test_what_means_nothing_on_a_cluster_is_refused(
     command = ["batch", str(tmp_path / "in.jsonl"), "--engine", "ray", "--judge", "offline"]
     assert main([*command, *arguments]) == 2
     assert said_so in capsys.readouterr().err
+
+
+def test_inputs_in_the_folder_of_the_parts_are_refused_and_stay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["part-00000.jsonl", "part-00001.snappy.jsonl", "part-list.txt"]
+    for name in names:
+        (tmp_path / name).write_text(ROW, encoding="utf-8")
+    command = ["batch", str(tmp_path / "*.jsonl"), "-o", str(tmp_path), "--engine", "ray", "--judge", "offline"]
+    assert main(command) == 2
+    assert "part-00000.jsonl lies in" in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+
+
+@pytest.mark.parametrize("link_in_out", [True, False])
+def test_a_link_hides_no_input_in_the_folder(tmp_path: Path, link_in_out: bool) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    out.mkdir()
+    other.mkdir()
+    link, file = (out, other) if link_in_out else (other, out)
+    (file / "file.jsonl").write_text(ROW, encoding="utf-8")
+    (link / "link.jsonl").symlink_to(file / "file.jsonl")
+    with pytest.raises(InputError, match="where the parts go"):
+        run_on_ray(job(out, link / "link.jsonl"))
+
+
+def test_parts_that_are_not_ours_are_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(ROW, encoding="utf-8")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "part-00000.jsonl").write_text("theirs", encoding="utf-8")
+    with pytest.raises(InputError, match=r"part-00000\.jsonl could be lost"):
+        run_on_ray(job(out, tmp_path / "in.jsonl"))
+
+
+def test_only_parts_of_ours_are_taken_away(tmp_path: Path) -> None:
+    ours = ["part-00000.jsonl", "part-00001.jsonl", "part-00000.parquet", "part-100000.jsonl"]
+    unfinished = [".part-00000.jsonl.0123456789ab", ".part-00001.jsonl.0123456789ab.part"]
+    theirs = ["my-spare-part-list.xlsx", "part-00000.snappy.parquet", "part-1.jsonl", ".part-00000.jsonl.old"]
+    for name in (*ours, *unfinished, *theirs):
+        (tmp_path / name).touch()
+    tidy(job(tmp_path), 1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["_SUCCESS", "part-00000.jsonl", *theirs])
+
+
+class Leave:
+    """A warden that always gives it."""
+
+    async def reserve(self, worst: float) -> float | None:
+        return 0.0
+
+    async def settle(self, worst: float, cost: float) -> None:
+        pass
+
+
+@pytest.mark.parametrize("per_minute", [None, 600.0])
+def test_a_busy_endpoint_slows_the_engine_of_an_actor(tmp_path: Path, per_minute: float | None) -> None:
+    asked = 0
+
+    def busy_at_first(body: dict[str, Any]) -> Reply:
+        nonlocal asked
+        asked += 1
+        return refused(429, "slow down", retry_after="0") if asked == 1 else good(body)
+
+    async def grade(pipeline: Pipeline) -> None:
+        prepared = Pipeline(judge="offline", embedder=HashEmbedder()).prepare(
+            "q01", "I first ask what the feed is for."
+        )
+        await pipeline.grade_prepared(prepared, id="a1")
+        await pipeline.aclose()
+
+    with scripted(busy_at_first) as server:
+        settings = Settings(base_url=server.base_url, model="scripted-1", cache_dir=tmp_path, use_cache=False)
+        pipeline = pipeline_of(job(tmp_path, judge="llm", settings=settings, per_minute=per_minute), Leave())
+        asyncio.run(grade(pipeline))
+    assert asked == 2
+    assert pipeline.pace.limit == START / 2

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from servers.scripted import said, scripted
 
 from coach.errors import CostCapReached
-from coach.judges.chat import ChatRequest, Message
+from coach.flow import time_limit
+from coach.judges.chat import ChatReply, ChatRequest, Message
 from coach.judges.endpoint import Endpoint
 from coach.judges.paced import PacedEndpoint, Purse
+from coach.models import Usage
 from coach.pricing import Price
 
 REQUEST = ChatRequest((Message("user", "x" * 300),), {"type": "object"}, "reply", max_tokens=100)
@@ -63,3 +66,21 @@ def test_a_call_waits_for_its_turn_and_says_what_it_cost() -> None:
     with scripted([said("{}", completion_tokens=50)]) as server:
         assert asyncio.run(go(server.base_url)) == ["{}", [0.0]]
         assert len(server.requests) == 1
+
+
+class Prompt(Endpoint):
+    """Answers at once."""
+
+    async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
+        return ChatReply("{}", "stop", None, Usage(), "text", self.model)
+
+
+def test_the_wait_for_its_turn_is_no_time_that_a_row_may_not_take() -> None:
+    purse = Purse(per_minute=60 / 0.7, max_cost=None)
+    paced = PacedEndpoint(Prompt(model="m"), Local(purse))
+
+    async def go() -> list[str]:
+        async with time_limit(0.5):
+            return [reply.text for reply in await asyncio.gather(paced.complete(REQUEST), paced.complete(REQUEST))]
+
+    assert asyncio.run(go()) == ["{}", "{}"]
