@@ -62,8 +62,16 @@ def fail(error: CoachError) -> None:
     raise error
 
 
-def make(judge: Judge, given: Iterator[Row], *, journal: Journal | None = None, **flow: Any) -> Engine:
-    return Engine(Pipeline(judge=judge, embedder=HashEmbedder()), given, flow=Flow(**flow), journal=journal)
+def make(
+    judge: Judge,
+    given: Iterator[Row],
+    *,
+    journal: Journal | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+    **flow: Any,
+) -> Engine:
+    pipeline = Pipeline(judge=judge, embedder=HashEmbedder())
+    return Engine(pipeline, given, flow=Flow(**flow), journal=journal, tell=tell)
 
 
 async def collect(engine: Engine) -> list[Outcome]:
@@ -267,6 +275,29 @@ def test_rows_another_journal_gives_up_are_taken_over(
     assert statuses(asyncio.run(both())) == ["ok"]
     other.close()
     assert judge.asked == [1]
+
+
+def test_that_it_waits_for_another_process_is_told_once(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "POLL", 0.01)
+    other = Journal(tmp_path / "j.sqlite")
+    held, told = asyncio.Event(), []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        held.set()
+
+    async def both() -> None:
+        slow = Judge(lambda n: held.wait())
+        first = asyncio.create_task(collect(make(slow, rows(1, 2), journal=other)))
+        await slow.has_been_asked(1)
+        await collect(make(Judge(), rows(1, 2, 3), journal=journal, tell=tell))
+        await first
+
+    asyncio.run(both())
+    other.close()
+    assert [line.split(";")[0] for line in told] == ["2 of the rows are being graded by another process"]
 
 
 # --- money, stopping
