@@ -127,6 +127,7 @@ class Engine:
             for task in under_way:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
+            self._intake.end()
             reading.end()
             encoding.end()
             if self._end.done():
@@ -196,7 +197,7 @@ class Engine:
                 ours, elsewhere = self._take_in(window)
                 await self._windows.put(window)
                 if elsewhere:
-                    polls.add(self._watched(self._wait_for_others(elsewhere, reading, encoding)))
+                    polls.add(self._watched(self._wait_for_others(elsewhere, encoding)))
                 await self._prepare(ours, encoding)
             if polls:
                 await asyncio.wait(polls)
@@ -244,11 +245,12 @@ class Engine:
         self._backlog.append(job)
         self._change.set()
 
-    async def _wait_for_others(self, slots: list[Slot], reading: Lane, encoding: Lane) -> None:
+    async def _wait_for_others(self, slots: list[Slot], encoding: Lane) -> None:
         """Look again and again for grades of rows that another process has claimed; take over what it leaves."""
         while slots and not self.stopped:
             await asyncio.sleep(POLL)
-            mine = await reading.do(partial(self._intake.look_up, slots))
+            # Not in the lane that reads: it may be waiting for a stream's next row.
+            mine = await asyncio.to_thread(self._intake.look_up, slots)
             for slot in slots:
                 if slot.result is not None:
                     self._settle(slot, slot.result)

@@ -135,7 +135,7 @@ def _output(job: Job, shape: Shape, streams: Streams) -> Iterator[Writer]:
             file: IO[bytes] = streams.stdout
         else:
             file = stack.enter_context(Replacing(job.out)).buffer
-        writer = open_writer(job.out_format, file, shape)
+        writer = open_writer(job.out_format, file, shape, live=job.out is None)
         yield writer
         writer.close()
 

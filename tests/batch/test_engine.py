@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -298,6 +299,33 @@ def test_that_it_waits_for_another_process_is_told_once(
     asyncio.run(both())
     other.close()
     assert [line.split(";")[0] for line in told] == ["2 of the rows are being graded by another process"]
+
+
+def test_a_stream_that_is_silent_holds_up_no_row_that_another_process_grades(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "POLL", 0.01)
+    other, held, sent = Journal(tmp_path / "j.sqlite"), asyncio.Event(), threading.Event()
+
+    def stream() -> Iterator[Row]:
+        yield from rows(1)
+        sent.wait()
+
+    async def both() -> Outcome:
+        slow = Judge(lambda n: held.wait())
+        first = asyncio.create_task(collect(make(slow, rows(1), journal=other)))
+        await slow.has_been_asked(1)
+        engine = make(Judge(), stream(), journal=journal, tell=lambda line: held.set())
+        async with aclosing(engine.outcomes()) as outcomes:
+            try:
+                found = await asyncio.wait_for(anext(outcomes), 10)
+            finally:
+                sent.set()
+        await first
+        return found
+
+    assert asyncio.run(both()).report.status == "ok"
+    other.close()
 
 
 # --- money, stopping
