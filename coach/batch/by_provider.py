@@ -187,7 +187,7 @@ async def _collect(pipeline: Pipeline, job: Job, post: Post, flow: Flow, journal
 async def _sweep(pipeline: Pipeline, job: Job, post: Post, flow: Flow, journal: Journal) -> _Swept:
     """Every row once: graded where its replies are there, else its next request is put into the box."""
     rows, usage = 0, Usage()
-    engine = Engine(pipeline, read_rows(job.sources), flow=flow, journal=journal)
+    engine = Engine(pipeline, read_rows(job.sources), flow=flow, journal=journal, tell=post.tell)
     async with aclosing(engine.outcomes()) as outcomes:
         async for outcome in outcomes:
             if not outcome.again and outcome.result.failure is None and finished(outcome.report):

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from coach.batch.intake import Intake, Slot, Window
 from coach.batch.outcome import Outcome, Result, failed, graded, unjudged
+from coach.batch.owners import PATIENCE
 from coach.batch.records import GradeBook, finished, grade_of
 from coach.batch.rows import Row
 from coach.errors import CoachError, CostCapReached, JudgeError, JudgeUnavailable
@@ -70,6 +71,7 @@ class Engine:
         rows: taken as there is room, in a thread of the engine's.
         flow: how.
         journal: where grades are kept and found again.
+        tell: told in words what holds the run up.
 
     Attributes:
         capped: the cost cap was reached; rows after that fail.
@@ -77,11 +79,17 @@ class Engine:
     """
 
     def __init__(
-        self, pipeline: Pipeline, rows: Iterator[Row], *, flow: Flow | None = None, journal: GradeBook | None = None
+        self,
+        pipeline: Pipeline,
+        rows: Iterator[Row],
+        *,
+        flow: Flow | None = None,
+        journal: GradeBook | None = None,
+        tell: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.capped = False
         self.stopped = False
-        self._pipeline, self._journal = pipeline, journal
+        self._pipeline, self._journal, self._tell = pipeline, journal, tell
         self._flow = flow or Flow()
         self._intake = Intake(pipeline, rows, size=self._flow.window, journal=journal, since=self._flow.since)
         self._leaders: dict[bytes, Slot] = {}
@@ -91,6 +99,7 @@ class Engine:
         self._affordable = self._flow.concurrency
         self._failed_in_a_row = 0
         self._judged_any = False
+        self._said_that_it_waits = False
 
     async def outcomes(self) -> AsyncGenerator[Outcome, None]:
         """One outcome a row, in the order of the rows. When the reader stops, what is under way is cancelled.
@@ -118,6 +127,7 @@ class Engine:
             for task in under_way:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
+            self._intake.end()
             reading.end()
             encoding.end()
             if self._end.done():
@@ -187,7 +197,7 @@ class Engine:
                 ours, elsewhere = self._take_in(window)
                 await self._windows.put(window)
                 if elsewhere:
-                    polls.add(self._watched(self._wait_for_others(elsewhere, reading, encoding)))
+                    polls.add(self._watched(self._wait_for_others(elsewhere, encoding)))
                 await self._prepare(ours, encoding)
             if polls:
                 await asyncio.wait(polls)
@@ -235,17 +245,22 @@ class Engine:
         self._backlog.append(job)
         self._change.set()
 
-    async def _wait_for_others(self, slots: list[Slot], reading: Lane, encoding: Lane) -> None:
+    async def _wait_for_others(self, slots: list[Slot], encoding: Lane) -> None:
         """Look again and again for grades of rows that another process has claimed; take over what it leaves."""
         while slots and not self.stopped:
             await asyncio.sleep(POLL)
-            mine = await reading.do(partial(self._intake.look_up, slots))
+            # Not in the lane that reads: it may be waiting for a stream's next row.
+            mine = await asyncio.to_thread(self._intake.look_up, slots)
             for slot in slots:
                 if slot.result is not None:
                     self._settle(slot, slot.result)
             open_ = [s for s in slots if s.result is None]
             await self._prepare([s for s in open_ if s.key in mine], encoding)
             slots = [s for s in open_ if s.key not in mine]
+            if slots and not self._said_that_it_waits:
+                self._said_that_it_waits = True
+                told = f"{len(slots)} of the rows are being graded by another process; waiting for it."
+                self._tell(f"{told} Should it have died, they are taken over within {PATIENCE:g} s.")
 
     # --- judging ----------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import queue
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -16,6 +18,67 @@ from coach.pipeline import Pipeline
 
 LINGER = 0.2
 """Seconds a window waits for more rows after its first: rows that trickle in are graded as they come."""
+
+
+class Ahead:
+    """Rows that may be long in coming, taken without waiting for the next: a thread of its own reads them.
+
+    It reads no more than it is asked for, and is a daemon, as that of a `Lane` is.
+    """
+
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self._rows = rows
+        self._wanted: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._read: queue.SimpleQueue[Row | BaseException | None] = queue.SimpleQueue()
+        self._due = 0
+        """Rows asked for that have not come yet."""
+        self._started = self._over = False
+
+    def take(self, count: int) -> list[Row]:
+        """Up to so many rows; waits for the first as long as it takes, for more LINGER. None at the end."""
+        if self._over:
+            return []
+        if not self._started:
+            self._started = True
+            threading.Thread(target=self._work, name="coach input", daemon=True).start()
+        self._wanted.put(count - self._due)
+        self._due = count
+        rows: list[Row] = []
+        deadline = float("inf")
+        while len(rows) < count:
+            try:
+                row = self._read.get(timeout=max(0.0, deadline - time.monotonic()) if rows else None)
+            except queue.Empty:
+                break
+            if not isinstance(row, Row):
+                self._over = True
+                if row is None:
+                    break
+                raise row
+            self._due -= 1
+            rows.append(row)
+            if len(rows) == 1:
+                deadline = time.monotonic() + LINGER
+        return rows
+
+    def end(self) -> None:
+        """Let the thread go, once the row that it waits for has come."""
+        self._over = True
+        self._wanted.put(None)
+
+    def _work(self) -> None:
+        fault: BaseException | None = None
+        try:
+            while (wanted := self._wanted.get()) is not None:
+                for _ in range(wanted):
+                    row = next(self._rows, None)
+                    if row is None or self._over:
+                        return
+                    self._read.put(row)
+        except BaseException as raised:
+            fault = raised
+        finally:
+            self._read.put(fault)
 
 
 class Slot:
@@ -64,7 +127,7 @@ class Intake:
     def __init__(
         self, pipeline: Pipeline, rows: Iterator[Row], *, size: int, journal: GradeBook | None, since: float
     ) -> None:
-        self._pipeline, self._rows, self._size = pipeline, rows, size
+        self._pipeline, self._rows, self._size = pipeline, Ahead(rows), size
         self._journal, self._since = journal, since
         self._keys = Keys(pipeline)
 
@@ -74,18 +137,15 @@ class Intake:
         Raises:
             InputError: the input cannot be read any further, or the journal not be used.
         """
-        slots: list[Slot] = []
-        deadline = float("inf")
-        for row in self._rows:
-            slots.append(self._slot(row))
-            if len(slots) >= self._size or time.monotonic() >= deadline:
-                break
-            if len(slots) == 1:
-                deadline = time.monotonic() + LINGER
+        slots = [self._slot(row) for row in self._rows.take(self._size)]
         todo = [s for s in slots if s.result is None]
         mine = self.look_up(todo)
         open_ = [s for s in todo if s.result is None]
         return Window(slots, [s for s in open_ if s.key in mine], [s for s in open_ if s.key not in mine])
+
+    def end(self) -> None:
+        """Read no more."""
+        self._rows.end()
 
     def look_up(self, slots: Sequence[Slot]) -> set[bytes]:
         """Give slots their grades from the journal; of the others' keys, those that are this run's to grade."""

@@ -3,7 +3,7 @@
     grades    key, body, facts, when                 found again by any run that asks for the same
     failures  key, cause, when                       for `coach journal info`; tried again by the next run
     claims    key, owner                             rows being graded; claims of a process that died count for nothing
-    owners    who claims: host, process, its start
+    owners    who claims: host, process, its start, its last sign of life
 
 A write-ahead log takes each grade with one `write`, so killing the process loses none that was kept. Nothing here knows
 asyncio; a journal may be shared by threads and by processes of one machine.
@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from coach.batch.owners import Owner, is_alive, this_process
+from coach.batch.owners import BEAT, Owner, is_alive, this_process
 from coach.batch.records import Grade
 from coach.errors import JournalError
 
@@ -96,6 +96,8 @@ class Journal:
         self.path = path
         self._lock = threading.RLock()
         self._owner: int | None = None
+        self._closed = threading.Event()
+        self._beating = False
         if must_exist and not path.is_file():
             raise JournalError(f"{path}: there is no journal here")
         with self._told():
@@ -222,9 +224,22 @@ class Journal:
             values = (socket.gethostname(), me.pid, me.started, time.time())
             inserted = self._db.execute("insert into owners (host, pid, started, seen) values (?, ?, ?, ?)", values)
             self._owner = int(inserted.lastrowid or 0)
+            if not self._beating:
+                self._beating = True
+                threading.Thread(target=self._beat, name="coach journal", daemon=True).start()
         else:
-            self._db.execute("update owners set seen = ? where id = ?", (time.time(), self._owner))
+            self._sign()
         return self._owner
+
+    def _beat(self) -> None:
+        """Signs of life until the journal is closed: rows may be at the judge for longer than others have patience."""
+        while not self._closed.wait(BEAT):
+            # A journal that is locked for once may be free at the next beat.
+            with suppress(JournalError), self._lock, self._told():
+                self._sign()
+
+    def _sign(self) -> None:
+        self._db.execute("update owners set seen = ? where id = ?", (time.time(), self._owner))
 
     def _forget_the_dead(self) -> None:
         for (id,) in self._db.execute("select id from owners").fetchall():
@@ -266,6 +281,7 @@ class Journal:
 
     def close(self) -> None:
         """Give all claims free and close the file."""
+        self._closed.set()
         with self._lock:
             try:
                 # What could not be given free counts as free once this process is gone.

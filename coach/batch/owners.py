@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-PATIENCE = 900.0
+BEAT = 15.0
+"""Seconds between signs of life."""
+PATIENCE = 8 * BEAT
 """Seconds without a sign of life after which a process on another machine, or one that cannot be looked up, counts as dead."""
 
 
@@ -35,10 +37,26 @@ def this_process() -> Process:
 
 
 def is_alive(owner: Owner, now: float) -> bool:
-    """Whether the owner's process runs."""
-    if owner.host == socket.gethostname() and owner.started:
-        return _started(owner.pid) == owner.started
+    """Whether the owner's process runs, as far as that can be looked up; else whether it gave a sign of life of late."""
+    if owner.host == socket.gethostname():
+        if owner.started:
+            return _started(owner.pid) == owner.started
+        if not _is_taken(owner.pid):
+            return False
     return now - owner.seen < PATIENCE
+
+
+def _is_taken(pid: int) -> bool:
+    """Whether some process has this number; True where the system does not say."""
+    if sys.platform == "win32":  # signal 0 is Ctrl-C there
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _started(pid: int) -> str | None:

@@ -46,6 +46,8 @@ class Watch(NamedTuple):
 
     started: Callable[[Engine], None] = lambda engine: None
     counted: Callable[[Tally], None] = lambda tally: None
+    told: Callable[[str], None] = lambda line: None
+    """What holds the run up, in words."""
 
 
 async def run(
@@ -73,7 +75,7 @@ async def run(
         book = stack.enter_context(closing(Journal(stack.enter_context(_journal_path(job.journal)))))
         pages = stack.enter_context(Pages(job.report)) if job.report else None
         writer = stack.enter_context(_output(job, shape, streams))
-        engine = Engine(pipeline, read_rows(job.sources, streams.stdin), flow=flow, journal=book)
+        engine = Engine(pipeline, read_rows(job.sources, streams.stdin), flow=flow, journal=book, tell=watch.told)
         watch.started(engine)
         async with aclosing(engine.outcomes()) as outcomes:
             async for outcome in outcomes:
@@ -133,7 +135,7 @@ def _output(job: Job, shape: Shape, streams: Streams) -> Iterator[Writer]:
             file: IO[bytes] = streams.stdout
         else:
             file = stack.enter_context(Replacing(job.out)).buffer
-        writer = open_writer(job.out_format, file, shape)
+        writer = open_writer(job.out_format, file, shape, live=job.out is None)
         yield writer
         writer.close()
 

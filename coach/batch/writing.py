@@ -43,35 +43,43 @@ class Shape(NamedTuple):
     """Arrow types of carried columns, where they are known."""
 
 
-def open_writer(format: Format, file: IO[bytes], shape: Shape) -> Writer:
+def open_writer(format: Format, file: IO[bytes], shape: Shape, *, live: bool = False) -> Writer:
     """A writer of a format.
+
+    Args:
+        format: of the file.
+        file: where to write.
+        shape: of a table.
+        live: pass every row on at once, to whoever reads the other end; Parquet cannot.
 
     Raises:
         InputError: what the format needs is not installed.
     """
     match format:
         case "jsonl":
-            return _Jsonl(file)
+            return _Jsonl(file, live)
         case "csv":
-            return _Csv(file, shape)
+            return _Csv(file, shape, live)
         case "parquet":
             return _Parquet(file, shape)
 
 
 class _Jsonl:
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    def __init__(self, file: IO[bytes], live: bool) -> None:
+        self._file, self._live = file, live
 
     def write(self, outcome: Outcome) -> None:
         self._file.write(outcome.line)
+        if self._live:
+            self._file.flush()
 
     def close(self) -> None:
         self._file.flush()
 
 
 class _Csv:
-    def __init__(self, file: IO[bytes], shape: Shape) -> None:
-        self._file = file
+    def __init__(self, file: IO[bytes], shape: Shape, live: bool) -> None:
+        self._file, self._live = file, live
         self._writer = csv.writer(_Encoding(file), lineterminator="\n")
         self._shape = shape
         self._carried: list[str] | None = None
@@ -84,6 +92,8 @@ class _Csv:
             self._writer.writerow([*self._carried, *columns(self._shape.criteria)])
         values = columns(self._shape.criteria) | cells(outcome)
         self._writer.writerow([_text(carried.get(c)) for c in self._carried] + [_cell(v) for v in values.values()])
+        if self._live:
+            self._file.flush()
 
     def close(self) -> None:
         if self._carried is None:

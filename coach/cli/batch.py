@@ -204,7 +204,9 @@ def _run(coach: Coach, job: Job, flow: Flow, runner: Callable[..., Awaitable[Sum
     async def work() -> Summary:
         _cancel_on_request()
         with watching(count_rows(job.sources)) as show:
-            watch = Watch(_stop_on_signals, lambda tally: begun.tell(tally, show))
+            watch = Watch(
+                _stop_on_signals, lambda tally: begun.tell(tally, show), lambda line: typer.echo(line, err=True)
+            )
             streams = Streams(sys.stdin.buffer, sys.stdout.buffer)
             try:
                 return await runner(coach, job, flow=flow, streams=streams, watch=watch)

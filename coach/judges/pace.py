@@ -8,6 +8,8 @@ from collections.abc import Callable
 START = 16.0
 """Calls at once until an endpoint has shown what it takes."""
 LEAST = 1.0
+LONGEST_WAIT = 60.0
+"""Seconds; a longer wait that an endpoint asks for is cut to this, and the next try decides."""
 SETTLE = 1.0
 """Seconds in which refusals count as one: calls that went out together come back refused together."""
 
@@ -54,5 +56,5 @@ class Pace:
             self._limit = max(LEAST, self._limit / 2)
 
     def wait(self, seconds: float) -> None:
-        """Start nothing for so long."""
-        self._not_before = max(self._not_before, self._clock() + seconds)
+        """Start nothing for so long, LONGEST_WAIT at most."""
+        self._not_before = max(self._not_before, self._clock() + min(seconds, LONGEST_WAIT))

@@ -11,11 +11,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from tenacity.wait import wait_random_exponential
 
 from coach.errors import CoachError, JudgeUnavailable
+from coach.judges.pace import LONGEST_WAIT
 
 FIRST_WAIT = 1.0
 """Seconds; doubled each time and drawn at random below that, so that clients do not come back together."""
-LONGEST_WAIT = 60.0
-"""Seconds; a longer Retry-After is cut to this, and the next try decides."""
 
 _backoff = wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
 

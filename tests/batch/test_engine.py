@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -63,8 +64,16 @@ def fail(error: CoachError) -> None:
     raise error
 
 
-def make(judge: Judge, given: Iterator[Row], *, journal: Journal | None = None, **flow: Any) -> Engine:
-    return Engine(Pipeline(judge=judge, embedder=HashEmbedder()), given, flow=Flow(**flow), journal=journal)
+def make(
+    judge: Judge,
+    given: Iterator[Row],
+    *,
+    journal: Journal | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+    **flow: Any,
+) -> Engine:
+    pipeline = Pipeline(judge=judge, embedder=HashEmbedder())
+    return Engine(pipeline, given, flow=Flow(**flow), journal=journal, tell=tell)
 
 
 async def collect(engine: Engine) -> list[Outcome]:
@@ -277,6 +286,56 @@ def test_rows_another_journal_gives_up_are_taken_over(
     assert statuses(asyncio.run(both())) == ["ok"]
     other.close()
     assert judge.asked == [1]
+
+
+def test_that_it_waits_for_another_process_is_told_once(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "POLL", 0.01)
+    other = Journal(tmp_path / "j.sqlite")
+    held, told = asyncio.Event(), []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        held.set()
+
+    async def both() -> None:
+        slow = Judge(lambda n: held.wait())
+        first = asyncio.create_task(collect(make(slow, rows(1, 2), journal=other)))
+        await slow.has_been_asked(1)
+        await collect(make(Judge(), rows(1, 2, 3), journal=journal, tell=tell))
+        await first
+
+    asyncio.run(both())
+    other.close()
+    assert [line.split(";")[0] for line in told] == ["2 of the rows are being graded by another process"]
+
+
+def test_a_stream_that_is_silent_holds_up_no_row_that_another_process_grades(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "POLL", 0.01)
+    other, held, sent = Journal(tmp_path / "j.sqlite"), asyncio.Event(), threading.Event()
+
+    def stream() -> Iterator[Row]:
+        yield from rows(1)
+        sent.wait()
+
+    async def both() -> Outcome:
+        slow = Judge(lambda n: held.wait())
+        first = asyncio.create_task(collect(make(slow, rows(1), journal=other)))
+        await slow.has_been_asked(1)
+        engine = make(Judge(), stream(), journal=journal, tell=lambda line: held.set())
+        async with aclosing(engine.outcomes()) as outcomes:
+            try:
+                found = await asyncio.wait_for(anext(outcomes), 10)
+            finally:
+                sent.set()
+        await first
+        return found
+
+    assert asyncio.run(both()).report.status == "ok"
+    other.close()
 
 
 # --- money, stopping

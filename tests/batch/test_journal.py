@@ -6,6 +6,7 @@ import resource
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import cast
 
 import pytest
 
+from coach.batch import journal as journal_module
 from coach.batch.journal import Journal, default_journal
 from coach.batch.records import Grade
 from coach.errors import JournalError
@@ -138,6 +140,35 @@ def test_claims_of_a_process_that_was_killed_are_taken_over(journal: Journal, pa
         [sys.executable, "-c", code, str(path)], check=False, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     )
     assert journal.claim([A]) == {A}
+
+
+def test_a_process_gives_signs_of_life_while_its_rows_are_at_the_judge(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "BEAT", 0.01)
+    busy, other = Journal(path), Journal(path)
+    busy.claim([A])
+    looks = sqlite3.connect(path, isolation_level=None)
+    looks.execute("update owners set host = 'elsewhere', seen = 0")
+    deadline = time.monotonic() + 10
+    while looks.execute("select seen from owners").fetchone() == (0,):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert other.claim([A]) == set()
+    for opened in (looks, other, busy):
+        opened.close()
+
+
+def test_signs_of_life_end_when_the_journal_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "BEAT", 0.01)
+    before = threading.active_count()
+    book = Journal(path)
+    book.claim([A])
+    book.close()
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 # --- looking in

@@ -27,6 +27,15 @@ def test_a_number_nobody_has_is_dead() -> None:
     assert not is_alive(Owner(HERE, 2**22 + 1, ME.started, seen=1.0), now=1.0)
 
 
+def test_where_starts_are_not_told_a_number_nobody_has_is_dead_all_the_same() -> None:
+    assert not is_alive(Owner(HERE, 2**22 + 1, "", seen=1.0), now=1.0)
+
+
+@pytest.mark.parametrize(("silence", "alive"), [(PATIENCE - 1, True), (PATIENCE + 1, False)])
+def test_where_starts_are_not_told_a_number_in_use_counts_for_so_long_only(silence: float, alive: bool) -> None:
+    assert is_alive(Owner(HERE, ME.pid, "", seen=1000.0), now=1000.0 + silence) is alive
+
+
 @pytest.mark.parametrize(("silence", "alive"), [(PATIENCE - 1, True), (PATIENCE + 1, False)])
 def test_another_machine_counts_as_dead_when_it_has_been_silent_for_long(silence: float, alive: bool) -> None:
     assert is_alive(Owner("elsewhere", 1, "x", seen=1000.0), now=1000.0 + silence) is alive

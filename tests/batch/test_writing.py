@@ -33,6 +33,15 @@ def written(format: Format, *outcomes: Outcome, shape: Shape = SHAPE) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.parametrize("format", ["jsonl", "csv"])
+def test_what_is_live_is_passed_on_row_by_row(format: Format) -> None:
+    raw = io.BytesIO()
+    file = io.BufferedWriter(raw, buffer_size=1 << 20)
+    writer = open_writer(format, file, SHAPE, live=True)
+    writer.write(outcome())
+    assert raw.getvalue().endswith(b"\n")
+
+
 def table(*outcomes: Outcome) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(written("csv", *outcomes).decode("utf-8"), newline="")))
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from coach.judges.pace import SETTLE, START, Pace
+from coach.judges.pace import LONGEST_WAIT, SETTLE, START, Pace
 from coach.judges.retry import rate_limit_wait
 
 
@@ -69,6 +69,12 @@ def test_nothing_starts_before_the_time_the_endpoint_asked_for(clock: Clock) -> 
     assert pace.pause == 7.0
     clock.now += 8
     assert pace.pause == 0.0
+
+
+def test_a_wait_of_hours_is_cut(clock: Clock) -> None:
+    pace = Pace(clock)
+    pace.held_up(43200.0)
+    assert pace.pause == LONGEST_WAIT
 
 
 @pytest.mark.parametrize(
