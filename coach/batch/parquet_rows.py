@@ -110,3 +110,11 @@ def _row(only: pa.RecordBatch, number: int, name: str) -> Row:
             fault = f"the value under {field.name!r} cannot be read as {field.type}"
             return bad_row(number, name, fault, hint="Mend it, or leave the column out.", unit="row")
     return Row(number, content, name, "row")
+
+
+def common_type(one: pa.DataType | None, other: pa.DataType | None) -> pa.DataType | None:
+    """The type of a column that has these in two files; None, for text, where they differ."""
+    # A column of a file that holds nothing but nulls may have a type that says so.
+    if one == other or str(other) == "null":
+        return one
+    return other if str(one) == "null" else None

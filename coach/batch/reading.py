@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple, Protocol
 
-from coach.batch.csv_rows import read_csv
-from coach.batch.parquet_rows import column_types, open_parquet, read_parquet
-from coach.batch.rows import MAX_ROW_BYTES, Row, bad_row, encodable
+from coach.batch.csv_rows import read_csv, read_header
+from coach.batch.parquet_rows import column_types, common_type, open_parquet, read_parquet
+from coach.batch.rows import MAX_ROW_BYTES, READ_KEYS, Row, bad_row, carried_name, encodable
 from coach.errors import InputError
 
 Format = Literal["jsonl", "csv", "parquet"]
@@ -147,11 +147,41 @@ def _count_rows(path: Path, format: Format) -> int:
     return total
 
 
-def parquet_types(sources: Sequence[Source]) -> Mapping[str, Any]:
-    """Arrow types of the columns, by name, where all sources are Parquet; else nothing is known."""
-    if not sources or any(s.format != "parquet" for s in sources):
-        return {}
-    return column_types(sources[0].path) if sources[0].path else {}
+def carried_columns(sources: Sequence[Source]) -> dict[str, Any] | None:
+    """Columns that are carried over, of all sources together, by their names in the output.
+
+    JSONL has no header: of each of its files, the columns of the first row that can be read.
+
+    Returns:
+        The Arrow type of each, None for text; or None for all, where a source is a stream, which passes only once.
+
+    Raises:
+        InputError: a source cannot be read, or lacks a column that every row needs.
+    """
+    found: dict[str, Any] = {}
+    for source in sources:
+        with readable(source.name):
+            if source.path is None or not source.path.is_file():
+                return None
+            columns = _columns(source.path, source.format, source.name)
+        for column in (c for c in columns if c not in READ_KEYS):
+            name, kind = carried_name(column), columns[column]
+            found[name] = common_type(found[name], kind) if name in found else kind
+    return found
+
+
+def _columns(path: Path, format: Format, where: str) -> Mapping[str, Any]:
+    """Columns of a file, with their Arrow types where it has any."""
+    match format:
+        case "parquet":
+            return column_types(path)
+        case "csv":
+            with path.open("rb") as file:
+                return dict.fromkeys(read_header(file, where).columns)
+        case "jsonl":
+            with path.open("rb") as file:
+                contents = (row.content for row in read_jsonl(file, ""))
+                return dict.fromkeys(next((c for c in contents if not isinstance(c, InputError)), ()))
 
 
 # --- JSONL ----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coach.batch.reading import Source, count_rows, find_sources, read_rows
+from coach.batch.reading import Source, carried_columns, count_rows, find_sources, read_rows
 from coach.batch.rows import MAX_ROW_BYTES, Row
 from coach.errors import InputError
 
@@ -91,11 +91,6 @@ def test_a_stream_cannot_be_counted() -> None:
     assert count_rows(find_sources(["-"])) is None
 
 
-def write_table(path: Path, **columns: Any) -> None:
-    count = len(next(iter(columns.values())))
-    pq.write_table(pa.table({"question_id": ["q01"] * count, "answer": ["x"] * count, **columns}), path)
-
-
 def test_parquet_is_counted_without_reading_it(tmp_path: Path) -> None:
     write_table(tmp_path / "a.parquet", n=[1, 2])
     assert count_rows(find_sources([str(tmp_path / "a.parquet")])) == 2
@@ -130,3 +125,71 @@ def test_a_folder_that_may_not_be_looked_into_is_told(monkeypatch: pytest.Monkey
 def test_a_name_that_is_not_utf8_can_be_said(tmp_path: Path) -> None:
     path = Path(os.fsdecode(b"caf\xe9.jsonl"))
     assert Source(path, "jsonl").name == "caf\\udce9.jsonl"
+
+
+# --- carried columns
+
+
+def write_table(path: Path, **columns: Any) -> None:
+    count = len(next(iter(columns.values())))
+    pq.write_table(pa.table({"question_id": ["q01"] * count, "answer": ["x"] * count, **columns}), path)
+
+
+def carried(tmp_path: Path, *names: str) -> dict[str, Any] | None:
+    return carried_columns(find_sources([str(tmp_path / name) for name in names]))
+
+
+def test_columns_are_those_of_all_files(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,question_id,answer,cohort\n", encoding="utf-8")
+    (tmp_path / "b.csv").write_text("question_id,answer,cohort,total\n", encoding="utf-8")
+    assert carried(tmp_path, "a.csv", "b.csv") == {"cohort": None, "input_total": None}
+
+
+def test_columns_of_jsonl_are_those_of_its_first_row_that_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"answer": "caf\xe9", "x": 1}\n{"answer": "y", "cohort": 2}\n{"late": 3}\n')
+    assert carried(tmp_path, "a.jsonl") == {"cohort": None}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "common"),
+    [
+        (pa.array([1]), pa.array([2]), pa.int64()),
+        (pa.array([1]), pa.array([1.5]), None),
+        (pa.array([1]), pa.array(["a"]), None),
+        (pa.array([None]), pa.array(["a"]), pa.string()),
+        (pa.array([1.5]), pa.array([None]), pa.float64()),
+    ],
+)
+def test_a_column_has_the_type_that_all_files_give_it_and_else_is_text(
+    tmp_path: Path, first: pa.Array, second: pa.Array, common: pa.DataType | None
+) -> None:
+    write_table(tmp_path / "a.parquet", comment=first)
+    write_table(tmp_path / "b.parquet", comment=second)
+    assert carried(tmp_path, "a.parquet", "b.parquet") == {"comment": common}
+
+
+def test_a_column_that_one_file_has_as_text_is_text(tmp_path: Path) -> None:
+    write_table(tmp_path / "a.parquet", n=[1], only=[1])
+    (tmp_path / "b.csv").write_text("question_id,answer,n\n", encoding="utf-8")
+    assert carried(tmp_path, "a.parquet", "b.csv") == {"n": None, "only": pa.int64()}
+
+
+def test_columns_of_a_stream_are_not_known_before_its_rows(tmp_path: Path) -> None:
+    write_table(tmp_path / "a.parquet", n=[1])
+    assert carried_columns([*find_sources([str(tmp_path / "a.parquet")]), Source(None, "jsonl")]) is None
+
+
+def test_a_pipe_is_not_read_for_its_columns(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.csv")
+    assert carried(tmp_path, "a.csv") is None
+
+
+@pytest.mark.parametrize("name", ["b.csv", "b.parquet"])
+def test_a_later_file_that_lacks_a_column_is_told_with_its_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.csv").write_text("question_id,answer\n", encoding="utf-8")
+    if name.endswith("csv"):
+        (tmp_path / name).write_text("question_id,text\n", encoding="utf-8")
+    else:
+        pq.write_table(pa.table({"question_id": ["q01"], "text": ["x"]}), tmp_path / name)
+    with pytest.raises(InputError, match=f"{name}: no column 'answer'"):
+        carried(tmp_path, "a.csv", name)
