@@ -26,10 +26,10 @@ from coach import errors
 from coach.batch.engine import Engine, Flow
 from coach.batch.folder import FOLDER, Entries, FolderBook, Index, logs_of, scan
 from coach.batch.pieces import PIECE_BYTES, PIECE_ROWS, Piece, count_lines, cut, numbered, read_piece
-from coach.batch.reading import Source, parquet_types
+from coach.batch.reading import Source
 from coach.batch.run import texts_of
 from coach.batch.summary import Summary, Tally
-from coach.batch.writing import Shape, open_writer
+from coach.batch.writing import Shape, open_writer, shape_for
 from coach.errors import CoachError, InputError
 from coach.files import Replacing
 from coach.judges.budget import required_price
@@ -66,6 +66,8 @@ class ClusterJob(NamedTuple):
     """Calls to the judge that the whole cluster may start in a minute."""
     piece_bytes: int = PIECE_BYTES
     piece_rows: int = PIECE_ROWS
+    shape: Shape = Shape(())
+    """Of every part; `run_on_ray` finds it."""
 
 
 def run_on_ray(job: ClusterJob, *, counted: Callable[[Tally], None] = lambda tally: None) -> Summary:
@@ -86,6 +88,8 @@ def run_on_ray(job: ClusterJob, *, counted: Callable[[Tally], None] = lambda tal
     precision = settled(job.settings.precision, job.settings.cache_dir)
     job = job._replace(settings=job.settings.with_options(precision=precision))
     pieces = cut(job.sources, piece_bytes=job.piece_bytes, piece_rows=job.piece_rows)
+    # All parts of a table have the same columns, whichever rows they hold.
+    job = job._replace(shape=shape_for(job.out_format, pipeline.bank.criteria, job.sources))
     _make_folder(job.out)
     ray = _ray()
     ours = not ray.is_initialized()
@@ -329,10 +333,9 @@ class Grader:
         path = _part(job, piece.number)
         # A name of its own: a machine that was given up for dead may still be writing the same part.
         own = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
-        shape = Shape(tuple(self._pipeline.bank.criteria), parquet_types(job.sources))
         try:
             with closing(FolderBook(job.out, piece.number, self._index)) as book, Replacing(own) as file:
-                writer = open_writer(job.out_format, file.buffer, shape)
+                writer = open_writer(job.out_format, file.buffer, job.shape)
                 engine = Engine(self._pipeline, read_piece(piece), flow=job.flow, journal=book)
                 async with aclosing(engine.outcomes()) as outcomes:
                     async for outcome in outcomes:

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from coach.batch.reading import Format, Source, open_parquet, read_jsonl, read_parquet, read_rows
+from coach.batch.csv_rows import read_csv
+from coach.batch.parquet_rows import open_parquet, read_parquet
+from coach.batch.reading import Format, Source, read_jsonl, readable
 from coach.batch.rows import Row
 from coach.errors import InputError
 
@@ -49,30 +51,26 @@ def cut(sources: Sequence[Source], *, piece_bytes: int = PIECE_BYTES, piece_rows
         if source.path is None:
             raise InputError("a stream cannot be shared out", hint="Name files that every machine sees.")
         name = source.name if len(sources) > 1 else ""
-        try:
-            ranges = _ranges(source, source.path, piece_bytes, piece_rows)
-        except OSError as error:
-            raise InputError(
-                f"{source.path} cannot be read: {error.strerror or error}", hint="Check the path."
-            ) from None
+        with readable(source.name):
+            ranges = _ranges(source.format, source.path, piece_bytes, piece_rows)
         path = str(source.path.resolve())
         pieces += [Piece(len(pieces) + n, path, name, source.format, *r) for n, r in enumerate(ranges)]
     return pieces
 
 
-def _ranges(source: Source, path: Path, piece_bytes: int, piece_rows: int) -> list[tuple[int, int, int | None]]:
-    if source.format == "parquet":
-        return _row_groups(source, piece_rows)
+def _ranges(format: Format, path: Path, piece_bytes: int, piece_rows: int) -> list[tuple[int, int, int | None]]:
+    if format == "parquet":
+        return _row_groups(path, piece_rows)
     size = path.stat().st_size
-    if source.format == "csv":
+    if format == "csv":
         return [(0, size, 1)]
     starts = range(0, max(size, 1), piece_bytes)
     return [(start, min(start + piece_bytes, size), 1 if start == 0 else None) for start in starts]
 
 
-def _row_groups(source: Source, piece_rows: int) -> list[tuple[int, int, int | None]]:
+def _row_groups(path: Path, piece_rows: int) -> list[tuple[int, int, int | None]]:
     found: list[tuple[int, int, int | None]] = []
-    with open_parquet(source) as file:
+    with open_parquet(path) as file:
         start, first, rows = 0, 1, 0
         for group in range(file.num_row_groups):
             rows += int(file.metadata.row_group(group).num_rows)
@@ -114,17 +112,16 @@ def read_piece(piece: Piece) -> Iterator[Row]:
     Raises:
         InputError: the file cannot be read any further.
     """
-    source, first = Source(Path(piece.path), piece.format), piece.first or 1
-    if piece.format == "parquet":
-        yield from read_parquet(source, piece.name, groups=range(piece.start, piece.end), first=first)
-    elif piece.format == "csv":
-        yield from (row._replace(source=piece.name) for row in read_rows([source]))
-    else:
-        try:
-            with Path(piece.path).open("rb") as file:
+    path, first = Path(piece.path), piece.first or 1
+    with readable(piece.path):
+        if piece.format == "parquet":
+            yield from read_parquet(path, piece.name, groups=range(piece.start, piece.end), first=first)
+            return
+        with path.open("rb") as file:
+            if piece.format == "csv":
+                yield from read_csv(file, piece.name)
+            else:
                 yield from read_jsonl(_Range(file, piece.start, piece.end), piece.name, first=first)
-        except OSError as error:
-            raise InputError(f"{piece.path} cannot be read: {error.strerror or error}") from None
 
 
 class _Range:

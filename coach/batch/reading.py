@@ -6,19 +6,17 @@ all, or whose header lacks what every row needs, is an error before anything is 
 
 from __future__ import annotations
 
-import csv
 import glob
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import IO, Any, Literal, NamedTuple, Protocol
 
-from coach.batch.rows import READ_KEYS, Row
+from coach.batch.csv_rows import read_csv, read_header
+from coach.batch.parquet_rows import column_types, common_type, open_parquet, read_parquet
+from coach.batch.rows import MAX_ROW_BYTES, READ_KEYS, Row, bad_row, carried_name, encodable
 from coach.errors import InputError
-
-if TYPE_CHECKING:
-    import pyarrow.parquet
 
 Format = Literal["jsonl", "csv", "parquet"]
 SUFFIXES: dict[str, Format] = {
@@ -28,13 +26,10 @@ SUFFIXES: dict[str, Format] = {
     ".tsv": "csv",
     ".parquet": "parquet",
 }
-MAX_LINE_BYTES = 4_000_000
-"""A longer line is a failed row; the rest of the file is still read."""
 _MARK = b"\xef\xbb\xbf"
-_BATCH_ROWS = 256
 _BUFFER = 1 << 20
-_SURROGATES = (0xDC80, 0xDCFF)
-"""What `surrogateescape` makes of bytes that are not UTF-8."""
+_MAX_DEPTH = 100
+"""Lists and objects inside each other; a row that can just be read may be too deep to be written."""
 
 
 class Source(NamedTuple):
@@ -46,21 +41,22 @@ class Source(NamedTuple):
     @property
     def name(self) -> str:
         """What to call it."""
-        return str(self.path) if self.path else "standard input"
+        return encodable(str(self.path)) if self.path else "standard input"
 
 
 def find_sources(names: Sequence[str], *, stream_format: Format = "jsonl") -> tuple[Source, ...]:
     """The inputs that names stand for, in order: paths, patterns (`parts/*.jsonl`), or `-`.
 
     Raises:
-        InputError: a pattern fits nothing, or a suffix is none that can be read.
+        InputError: a pattern fits nothing, a folder cannot be looked into, or a suffix is none that can be read.
     """
     found = []
     for name in names:
         if name == "-":
             found.append(Source(None, stream_format))
             continue
-        found += [Source(path, format_of(path, "input")) for path in _expanded(name)]
+        with readable(name):
+            found += [Source(path, format_of(path, "input")) for path in _expanded(name)]
     return tuple(found)
 
 
@@ -86,6 +82,19 @@ def format_of(path: Path, role: str) -> Format:
     return SUFFIXES[suffix]
 
 
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Name the input in what the system says against reading it.
+
+    Raises:
+        InputError: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error.strerror or error}", hint="Check the path.") from None
+
+
 def read_rows(sources: Sequence[Source], stdin: IO[bytes] | None = None) -> Iterator[Row]:
     """All rows of all sources, in order.
 
@@ -94,35 +103,85 @@ def read_rows(sources: Sequence[Source], stdin: IO[bytes] | None = None) -> Iter
     """
     for source in sources:
         name = source.name if len(sources) > 1 else ""
-        try:
-            if source.format == "parquet":
-                yield from read_parquet(source, name)
-            elif source.path is None:
-                if stdin is None:
-                    raise InputError("there is no standard input to read")
-                yield from _TEXT[source.format](stdin, name)
+        with readable(source.name):
+            if source.path is None:
+                yield from _read_stream(source.format, stdin, name)
+            elif source.format == "parquet":
+                yield from read_parquet(source.path, name)
             else:
                 with source.path.open("rb", buffering=_BUFFER) as file:
                     yield from _TEXT[source.format](file, name)
-        except OSError as error:
-            raise InputError(
-                f"{source.name} cannot be read: {error.strerror or error}", hint="Check the path."
-            ) from None
+
+
+def _read_stream(format: Format, stdin: IO[bytes] | None, name: str) -> Iterator[Row]:
+    if stdin is None:
+        raise InputError("there is no standard input to read")
+    if format == "parquet":
+        raise InputError("Parquet cannot be read from a stream", hint="Name a file.")
+    return _TEXT[format](stdin, name)
 
 
 def count_rows(sources: Sequence[Source]) -> int | None:
-    """About how many rows there are, for the time left; None where a source cannot be counted without reading it twice."""
+    """About how many rows there are, for the time left; None where a source cannot be counted without reading it twice.
+
+    Raises:
+        InputError: a source cannot be read.
+    """
     total = 0
     for source in sources:
-        if source.path is None or not source.path.is_file():
-            return None
-        if source.format == "parquet":
-            total += int(open_parquet(source).metadata.num_rows)
-            continue
-        with source.path.open("rb") as file:
-            while block := file.read(1 << 20):
-                total += block.count(b"\n")
+        with readable(source.name):
+            if source.path is None or not source.path.is_file():
+                return None
+            total += _count_rows(source.path, source.format)
     return total
+
+
+def _count_rows(path: Path, format: Format) -> int:
+    if format == "parquet":
+        with open_parquet(path) as table:
+            return int(table.metadata.num_rows)
+    total = 0
+    with path.open("rb") as file:
+        while block := file.read(_BUFFER):
+            total += block.count(b"\n")
+    return total
+
+
+def carried_columns(sources: Sequence[Source]) -> dict[str, Any] | None:
+    """Columns that are carried over, of all sources together, by their names in the output.
+
+    JSONL has no header: of each of its files, the columns of the first row that can be read.
+
+    Returns:
+        The Arrow type of each, None for text; or None for all, where a source is a stream, which passes only once.
+
+    Raises:
+        InputError: a source cannot be read, or lacks a column that every row needs.
+    """
+    found: dict[str, Any] = {}
+    for source in sources:
+        with readable(source.name):
+            if source.path is None or not source.path.is_file():
+                return None
+            columns = _columns(source.path, source.format, source.name)
+        for column in (c for c in columns if c not in READ_KEYS):
+            name, kind = carried_name(column), columns[column]
+            found[name] = common_type(found[name], kind) if name in found else kind
+    return found
+
+
+def _columns(path: Path, format: Format, where: str) -> Mapping[str, Any]:
+    """Columns of a file, with their Arrow types where it has any."""
+    match format:
+        case "parquet":
+            return column_types(path)
+        case "csv":
+            with path.open("rb") as file:
+                return dict.fromkeys(read_header(file, where).columns)
+        case "jsonl":
+            with path.open("rb") as file:
+                contents = (row.content for row in read_jsonl(file, ""))
+                return dict.fromkeys(next((c for c in contents if not isinstance(c, InputError)), ()))
 
 
 # --- JSONL ----------------------------------------------------------------------------------------------------------
@@ -149,31 +208,39 @@ def read_jsonl(file: LineReader, name: str, *, first: int = 1) -> Iterator[Row]:
 
 
 def _lines(file: LineReader) -> Iterator[bytes]:
-    """Lines, each cut at MAX_LINE_BYTES + 1 so that no line, however long, fills the memory."""
-    while line := file.readline(MAX_LINE_BYTES + 1):
+    """Lines, each cut at MAX_ROW_BYTES + 1 so that no line, however long, fills the memory."""
+    while line := file.readline(MAX_ROW_BYTES + 1):
         rest = line
-        while not rest.endswith(b"\n") and len(rest) > MAX_LINE_BYTES:
-            rest = file.readline(MAX_LINE_BYTES + 1)
+        while not rest.endswith(b"\n") and len(rest) > MAX_ROW_BYTES:
+            rest = file.readline(MAX_ROW_BYTES + 1)
         yield line
 
 
 def _json_row(line: bytes, number: int, name: str) -> Row:
     """The row a line holds, or the fault and its place."""
-    if len(line) > MAX_LINE_BYTES:
-        return _bad(number, name, f"longer than {MAX_LINE_BYTES:,} bytes")
+    if len(line) > MAX_ROW_BYTES:
+        return bad_row(number, name, f"longer than {MAX_ROW_BYTES:,} bytes")
     try:
         content = _DECODER.decode(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        return _bad(number, name, f"not UTF-8 at byte {error.start}", hint="Save the file as UTF-8.")
+        return bad_row(number, name, f"not UTF-8 at byte {error.start}", hint="Save the file as UTF-8.")
     except (ValueError, RecursionError) as error:
-        return _bad(number, name, f"not JSON: {error}", hint="Each line holds one JSON object.")
+        return bad_row(number, name, f"not JSON: {error}", hint="Each line holds one JSON object.")
     if not isinstance(content, dict):
-        return _bad(number, name, f"a JSON {type(content).__name__}, not an object")
+        return bad_row(number, name, f"a JSON {type(content).__name__}, not an object")
+    if _is_deep(content):
+        return bad_row(number, name, f"more than {_MAX_DEPTH} lists and objects inside each other")
     return Row(number, content, name)
 
 
-def _bad(number: int, name: str, fault: str, *, hint: str = "") -> Row:
-    return Row(number, InputError(f"{Row(number, {}, name).place}: {fault}", hint=hint), name)
+def _is_deep(content: dict[str, Any]) -> bool:
+    level: list[Any] = [content]
+    for _ in range(_MAX_DEPTH):
+        inner = (v.values() if isinstance(v, dict) else v for v in level)
+        level = [v for values in inner for v in values if isinstance(v, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _no_constant(name: str) -> object:
@@ -184,151 +251,4 @@ _DECODER = json.JSONDecoder(parse_constant=_no_constant)
 """Made once: `json.loads` with an argument makes one for every line."""
 
 
-# --- CSV ------------------------------------------------------------------------------------------------------------
-
-
-def _csv(file: IO[bytes], name: str) -> Iterator[Row]:
-    # The limit is the module's own and there is no other way to set it; its default is shorter than answers may be.
-    csv.field_size_limit(MAX_LINE_BYTES)
-    first = file.readline(MAX_LINE_BYTES)
-    header = _header(first, name)
-    lines = _decoded(file)
-    reader = csv.reader(lines, delimiter=_delimiter(first))
-    while True:
-        start = reader.line_num + 2
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield _bad(start, name, f"not CSV: {error}", hint="Is a quote left open?")
-            continue
-        if cells:
-            yield _csv_row(cells, header, start, name)
-
-
-def _decoded(file: IO[bytes]) -> Iterator[str]:
-    # Bytes that are not UTF-8 come through as surrogates, so that they spoil their own row only.
-    while line := file.readline(MAX_LINE_BYTES):
-        yield line.decode("utf-8", "surrogateescape")
-
-
-def _delimiter(header: bytes) -> str:
-    """Comma, semicolon or tab, whichever the header has most of: spreadsheets write what their country is used to."""
-    return max((",", ";", "\t"), key=lambda c: header.count(c.encode("ascii")))
-
-
-def _header(line: bytes, name: str) -> list[str]:
-    where = name or "the header"
-    try:
-        text = line.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{where}: not UTF-8 at byte {error.start}", hint="Save the file as UTF-8.") from None
-    header = [c.strip() for c in next(csv.reader([text], delimiter=_delimiter(line)), [])]
-    twice = {c for c in header if header.count(c) > 1}
-    if twice:
-        raise InputError(f"{where}: two columns are named {sorted(twice)[0]!r}", hint="Give each a name of its own.")
-    check_columns(header, where)
-    return header
-
-
-def _csv_row(cells: Sequence[str], header: Sequence[str], number: int, name: str) -> Row:
-    if len(cells) != len(header):
-        fault = f"{len(cells)} cells where the header has {len(header)}"
-        return _bad(number, name, fault, hint="Is a quote missing, or too many?")
-    low, high = _SURROGATES
-    if any(low <= ord(c) <= high for cell in cells if not cell.isascii() for c in cell):
-        return _bad(number, name, "not UTF-8", hint="Save the file as UTF-8.")
-    return Row(number, dict(zip(header, cells, strict=True)), name)
-
-
-def check_columns(columns: Sequence[str], where: str) -> None:
-    """Whether rows of these columns can be graded.
-
-    Raises:
-        InputError: a column that every row needs is missing; suggests the nearest name.
-    """
-    wanted = [] if "answer" in columns else ["answer"]
-    if "question_id" not in columns and not {"question", "reference"} <= set(columns):
-        wanted.append("question_id")
-    if wanted:
-        near = [n for w in wanted for n in _meant(w, columns)]
-        hint = (
-            f"Rename {near[0]!r}?"
-            if near
-            else "Every row needs `answer`, and `question_id` or `question` and `reference`."
-        )
-        had = ", ".join(columns[:12]) or "no columns"
-        raise InputError(f"{where}: no column {' and none '.join(map(repr, wanted))}; there are: {had}", hint=hint)
-
-
-_ALSO_CALLED = {
-    "answer": ("text", "response", "reply", "essay", "submission"),
-    "question_id": ("qid", "question_no", "question_number", "item_id"),
-}
-
-
-def _meant(wanted: str, columns: Sequence[str]) -> list[str]:
-    """Columns that may be the one wanted, under another name."""
-    others = [c for c in columns if c not in READ_KEYS]
-    near = get_close_matches(wanted, others, n=1, cutoff=0.6)
-    return near or [c for c in others if c.lower() in _ALSO_CALLED[wanted]]
-
-
-_TEXT = {"jsonl": read_jsonl, "csv": _csv}
-
-
-# --- Parquet --------------------------------------------------------------------------------------------------------
-
-
-def open_parquet(source: Source) -> pyarrow.parquet.ParquetFile:
-    """Open a Parquet file.
-
-    Raises:
-        InputError: pyarrow is missing, or the file is a stream or none that it can read.
-    """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise InputError("Parquet needs pyarrow", hint="pip install 'coach[parquet]', or use JSONL or CSV.") from None
-    if source.path is None:
-        raise InputError("Parquet cannot be read from a stream", hint="Name a file.")
-    try:
-        return pq.ParquetFile(source.path)
-    except pa.ArrowException as error:
-        raise InputError(f"{source.name} cannot be read as Parquet: {str(error)[:200]}") from None
-
-
-def read_parquet(source: Source, name: str, *, groups: Sequence[int] | None = None, first: int = 1) -> Iterator[Row]:
-    """Rows of a Parquet file.
-
-    Args:
-        source: the file.
-        name: of the file, where there are several.
-        groups: row groups to read; all of them where None.
-        first: number of the first row of these.
-
-    Raises:
-        InputError: the file cannot be read any further, or lacks a column that every row needs.
-    """
-    import pyarrow as pa
-
-    number = first - 1
-    with open_parquet(source) as file:
-        check_columns(file.schema_arrow.names, source.name)
-        try:
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=groups):
-                for content in batch.to_pylist():
-                    number += 1
-                    yield Row(number, content, name, "row")
-        except pa.ArrowException as error:
-            raise InputError(f"{source.name} is damaged after row {number}: {str(error)[:200]}") from None
-
-
-def parquet_types(sources: Sequence[Source]) -> Mapping[str, Any]:
-    """Arrow types of the columns, by name, where all sources are Parquet; else nothing is known."""
-    if not sources or any(s.format != "parquet" for s in sources):
-        return {}
-    schema = open_parquet(sources[0]).schema_arrow
-    return {field.name: field.type for field in schema}
+_TEXT = {"jsonl": read_jsonl, "csv": read_csv}

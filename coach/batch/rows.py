@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from coach.errors import InputError
@@ -20,7 +22,10 @@ CARRIED_PREFIX = "input_"
 """Put before a carried column that is named like a field of the report."""
 BROUGHT = "brought"
 """Question id in reports on questions that came with the row."""
+MAX_ROW_BYTES = 4_000_000
+"""A longer line or record is a failed row; the rest of the file is still read."""
 _TAKEN = frozenset(FeedbackReport.model_fields) - READ_KEYS
+_LONE = re.compile("[\ud800-\udfff]")
 
 
 class Row(NamedTuple):
@@ -51,14 +56,63 @@ class Row(NamedTuple):
         """Columns that go to the output untouched; one named like a field of the report gets a prefix."""
         if isinstance(self.content, InputError):
             return {}
-        return {(CARRIED_PREFIX + k if k in _TAKEN else k): v for k, v in self.content.items() if k not in READ_KEYS}
+        return {carried_name(k): v for k, v in self.content.items() if k not in READ_KEYS}
 
     @property
     def question_id(self) -> str:
         """The question it names; empty where it holds no row."""
         if isinstance(self.content, InputError):
             return ""
-        return str(self.content.get("question_id") or BROUGHT)
+        return encodable(str(self.content.get("question_id") or BROUGHT))
+
+
+def carried_name(column: str) -> str:
+    """What a carried column is called in the output."""
+    return CARRIED_PREFIX + column if column in _TAKEN else column
+
+
+def encodable(text: str) -> str:
+    """A text with its lone surrogates, which UTF-8 cannot hold, as their escapes."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def bad_row(number: int, name: str, fault: str, *, hint: str = "", unit: str = "line") -> Row:
+    """A row that cannot be read, with the fault in place of its columns."""
+    place = Row(number, {}, name, unit).place
+    return Row(number, InputError(f"{place}: {fault}", hint=hint), name, unit)
+
+
+def check_columns(columns: Sequence[str], where: str) -> None:
+    """Whether rows of these columns can be graded.
+
+    Raises:
+        InputError: a column that every row needs is missing; suggests the nearest name.
+    """
+    wanted = [] if "answer" in columns else ["answer"]
+    if "question_id" not in columns and not {"question", "reference"} <= set(columns):
+        wanted.append("question_id")
+    if wanted:
+        near = [n for w in wanted for n in _meant(w, columns)]
+        hint = (
+            f"Rename {near[0]!r}?"
+            if near
+            else "Every row needs `answer`, and `question_id` or `question` and `reference`."
+        )
+        had = ", ".join(columns[:12]) or "no columns"
+        raise InputError(f"{where}: no column {' and none '.join(map(repr, wanted))}; there are: {had}", hint=hint)
+
+
+_ALSO_CALLED = {
+    "answer": ("text", "response", "reply", "essay", "submission"),
+    "question_id": ("qid", "question_no", "question_number", "item_id"),
+}
+
+
+def _meant(wanted: str, columns: Sequence[str]) -> list[str]:
+    """Columns that may be the one wanted, under another name."""
+    others = [c for c in columns if c not in READ_KEYS]
+    near = get_close_matches(wanted, others, n=1, cutoff=0.6)
+    return near or [c for c in others if c.lower() in _ALSO_CALLED[wanted]]
 
 
 class Entry(NamedTuple):
@@ -87,7 +141,14 @@ def read_entry(row: Row) -> Entry:
             f"{row.place}: neither `question_id` nor `question` with `reference`",
             hint="Name a question of the bank, or bring the question and its expert answer along.",
         )
-    return Entry(Brought(question, reference, _points(row.content.get("points"), row.place)), answer)
+    points = _points(row.content.get("points"), row.place)
+    for column, texts in {"question": (question,), "reference": (reference,), "points": points or ()}.items():
+        if any(_LONE.search(text) for text in texts):
+            raise InputError(
+                f"{row.place}: `{column}` holds half of a surrogate pair, which is no character",
+                hint="Look for an escape from \\ud800 to \\udfff that stands alone.",
+            )
+    return Entry(Brought(question, reference, points), answer)
 
 
 def _points(points: object, place: str) -> tuple[str, ...] | None:
@@ -96,7 +157,7 @@ def _points(points: object, place: str) -> tuple[str, ...] | None:
         return None
     try:
         found = json.loads(points) if isinstance(points, str) else points
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, list | tuple) or not all(isinstance(p, str) for p in found):
         raise InputError(f"{place}: `points` must be a list of texts", hint='In CSV: ["first point", "second point"].')

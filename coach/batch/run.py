@@ -11,9 +11,9 @@ from typing import IO, NamedTuple
 from coach.batch.engine import Engine, Flow
 from coach.batch.journal import Journal
 from coach.batch.page import Pages
-from coach.batch.reading import Format, Source, parquet_types, read_rows
+from coach.batch.reading import Format, Source, read_rows
 from coach.batch.summary import Summary, Tally
-from coach.batch.writing import Shape, Writer, open_writer
+from coach.batch.writing import Shape, Writer, open_writer, shape_for
 from coach.errors import InputError
 from coach.files import Replacing
 from coach.pipeline import Pipeline
@@ -70,7 +70,7 @@ async def run(
     check(job)
     watch, streams = watch or Watch(), streams or Streams()
     tally = Tally()
-    shape = Shape(tuple(pipeline.bank.criteria), parquet_types(job.sources))
+    shape = shape_for(job.out_format, pipeline.bank.criteria, job.sources)
     with ExitStack() as stack:
         book = stack.enter_context(closing(Journal(stack.enter_context(_journal_path(job.journal)))))
         pages = stack.enter_context(Pages(job.report)) if job.report else None

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import IO, Any, NamedTuple, Protocol
 
 from coach.batch.outcome import Outcome
-from coach.batch.reading import Format
+from coach.batch.reading import Format, Source, carried_columns
+from coach.batch.rows import CARRIED_PREFIX, encodable
 from coach.errors import InputError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _GROUP_ROWS = 2048
 """Rows of a row group of Parquet; the memory that writing takes."""
@@ -39,8 +38,17 @@ class Shape(NamedTuple):
 
     criteria: Sequence[str]
     """Each gets a column `level_<criterion>`."""
-    types: Mapping[str, Any] = {}
-    """Arrow types of carried columns, where they are known."""
+    carried: Mapping[str, Any] | None = None
+    """Carried columns with their Arrow types, None for text; None where only the rows will tell."""
+
+
+def shape_for(format: Format, criteria: Iterable[str], sources: Sequence[Source]) -> Shape:
+    """The shape of what is written of these inputs; JSONL has no columns to know of.
+
+    Raises:
+        InputError: a source cannot be read, or lacks a column that every row needs.
+    """
+    return Shape(tuple(criteria), None if format == "jsonl" else carried_columns(sources))
 
 
 def open_writer(format: Format, file: IO[bytes], shape: Shape, *, live: bool = False) -> Writer:
@@ -55,13 +63,48 @@ def open_writer(format: Format, file: IO[bytes], shape: Shape, *, live: bool = F
     Raises:
         InputError: what the format needs is not installed.
     """
-    match format:
-        case "jsonl":
-            return _Jsonl(file, live)
-        case "csv":
-            return _Csv(file, shape, live)
-        case "parquet":
-            return _Parquet(file, shape)
+    if format == "jsonl":
+        return _Jsonl(file, live)
+    if format == "parquet":
+        _need_pyarrow()
+        make: Callable[[Mapping[str, Any]], Writer] = partial(_Parquet, file, shape.criteria)
+    else:
+        make = partial(_Csv, file, live, shape.criteria)
+    return _Waiting(make) if shape.carried is None else make(shape.carried)
+
+
+def _need_pyarrow() -> None:
+    try:
+        import pyarrow.parquet  # noqa: F401 - asked for before anything is graded
+    except ImportError:
+        raise InputError("Parquet needs pyarrow", hint="pip install 'coach[parquet]', or write JSONL.") from None
+
+
+class _Waiting:
+    """A table whose carried columns are those of the first row that can be read."""
+
+    def __init__(self, make: Callable[[Mapping[str, Any]], Writer]) -> None:
+        self._make = make
+        self._held: list[Outcome] = []
+        self._writer: Writer | None = None
+
+    def write(self, outcome: Outcome) -> None:
+        if self._writer is not None:
+            self._writer.write(outcome)
+            return
+        self._held.append(outcome)
+        if not isinstance(outcome.row.content, InputError) or len(self._held) >= _GROUP_ROWS:
+            self._start(outcome.row.carried)
+
+    def close(self) -> None:
+        (self._writer or self._start({})).close()
+
+    def _start(self, carried: Mapping[str, object]) -> Writer:
+        self._writer = self._make(dict.fromkeys(carried))
+        for outcome in self._held:
+            self._writer.write(outcome)
+        self._held.clear()
+        return self._writer
 
 
 class _Jsonl:
@@ -78,26 +121,20 @@ class _Jsonl:
 
 
 class _Csv:
-    def __init__(self, file: IO[bytes], shape: Shape, live: bool) -> None:
+    def __init__(self, file: IO[bytes], live: bool, criteria: Sequence[str], carried: Mapping[str, Any]) -> None:
         self._file, self._live = file, live
         self._writer = csv.writer(_Encoding(file), lineterminator="\n")
-        self._shape = shape
-        self._carried: list[str] | None = None
+        self._empty = columns(criteria)
+        self._carried = tuple(carried)
+        self._writer.writerow([*table_names(carried, self._empty).values(), *self._empty])
 
     def write(self, outcome: Outcome) -> None:
-        carried = outcome.row.carried
-        if self._carried is None:
-            # A table has one header: what first appears in a later row stands in the column `report` only.
-            self._carried = list(carried)
-            self._writer.writerow([*self._carried, *columns(self._shape.criteria)])
-        values = columns(self._shape.criteria) | cells(outcome)
-        self._writer.writerow([_text(carried.get(c)) for c in self._carried] + [_cell(v) for v in values.values()])
+        carried, own = outcome.row.carried, self._empty | cells(outcome)
+        self._writer.writerow([_text(carried.get(c)) for c in self._carried] + [_cell(v) for v in own.values()])
         if self._live:
             self._file.flush()
 
     def close(self) -> None:
-        if self._carried is None:
-            self._writer.writerow(columns(self._shape.criteria))
         self._file.flush()
 
 
@@ -112,29 +149,28 @@ class _Encoding:
 
 
 class _Parquet:
-    def __init__(self, file: IO[bytes], shape: Shape) -> None:
-        try:
-            import pyarrow.parquet  # noqa: F401 - asked for before anything is graded
-        except ImportError:
-            raise InputError("Parquet needs pyarrow", hint="pip install 'coach[parquet]', or write JSONL.") from None
+    def __init__(self, file: IO[bytes], criteria: Sequence[str], carried: Mapping[str, Any]) -> None:
+        import pyarrow as pa
+
         self._file = file
-        self._shape = shape
+        self._empty = columns(criteria)
+        self._types = carried
+        self._names = table_names(carried, self._empty)
+        first = [(name, carried[c] or pa.string()) for c, name in self._names.items()]
+        kinds = {float: pa.float64(), int: pa.int64(), str: pa.string()}
+        own = [(c, kinds[_COLUMN_TYPES.get(c, int)]) for c in self._empty]
+        self._schema = pa.schema([*first, *own])
         self._held: list[dict[str, object]] = []
-        self._schema: pa.Schema | None = None
         self._writer: Any = None
 
     def write(self, outcome: Outcome) -> None:
         carried = outcome.row.carried
-        if self._schema is None:
-            self._schema = self._make_schema(carried)
-        known = {c: self._typed(c, v) for c, v in carried.items() if c in self._schema.names}
-        self._held.append(known | columns(self._shape.criteria) | cells(outcome))
+        known = {name: self._typed(c, carried.get(c)) for c, name in self._names.items()}
+        self._held.append(known | self._empty | cells(outcome))
         if len(self._held) >= _GROUP_ROWS:
             self._flush()
 
     def close(self) -> None:
-        if self._schema is None:
-            self._schema = self._make_schema({})
         self._flush()
         self._writer.close()
 
@@ -148,16 +184,7 @@ class _Parquet:
         self._held.clear()
 
     def _typed(self, column: str, value: object) -> object:
-        return value if column in self._shape.types else _text(value)
-
-    def _make_schema(self, carried: Mapping[str, object]) -> pa.Schema:
-        import pyarrow as pa
-
-        kinds = {float: pa.float64(), int: pa.int64(), str: pa.string()}
-        own = [(c, kinds[kind]) for c, kind in _COLUMN_TYPES.items() if c != "report"]
-        levels = [(f"level_{c}", pa.int64()) for c in self._shape.criteria]
-        first = [(c, self._shape.types.get(c, pa.string())) for c in carried]
-        return pa.schema([*first, *own, *levels, ("report", pa.string())])
+        return _text(value) if self._types[column] is None else value
 
 
 _COLUMN_TYPES: dict[str, type] = {
@@ -184,11 +211,25 @@ def columns(criteria: Sequence[str]) -> dict[str, object]:
     return {**own, **{f"level_{c}": None for c in criteria}, "report": report}
 
 
+def table_names(carried: Iterable[str], own: Iterable[str]) -> dict[str, str]:
+    """Carried columns with their names in a table; one named like a column of the table's own gets a prefix."""
+    found: dict[str, str] = {}
+    taken = set(own)
+    for column in carried:
+        name = encodable(column)
+        while name in taken:
+            name = CARRIED_PREFIX + name
+        taken.add(name)
+        found[column] = name
+    return found
+
+
 def cells(outcome: Outcome) -> dict[str, object]:
     """One row of a table, for the columns that it has anything for."""
     line = outcome.line.decode("utf-8")
     report = json.loads(line)
     found: dict[str, object] = {c: report[c] for c in ("id", "question_id", "status", "total", "overall", "follow_up")}
+    found["id"] = encodable(report["id"])
     found["red_flags"] = "; ".join(f["id"] for f in report["red_flags"])
     found["strengths"] = "\n".join(report["strengths"])
     found["next_steps"] = "\n".join(f"{s['criterion']} +{s['gain']:g}: {s['advice']}" for s in report["next_steps"])
@@ -206,6 +247,6 @@ def _cell(value: object) -> object:
 
 
 def _text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    if value is None:
+        return None
+    return encodable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))

@@ -53,7 +53,7 @@ def test_several_files_keep_their_own_numbers_and_names(tmp_path: Path) -> None:
 def test_an_overlong_line_is_one_bad_row_of_the_piece_it_starts_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coach.batch.reading.MAX_LINE_BYTES", 50)
+    monkeypatch.setattr("coach.batch.reading.MAX_ROW_BYTES", 50)
     path = tmp_path / "in.jsonl"
     path.write_bytes(b'{"answer": "1"}\n{"answer": "' + b"x" * 500 + b'"}\n{"answer": "3"}\n')
     sources = find_sources([str(path)])

@@ -39,11 +39,29 @@ def test_an_empty_cell_brings_no_points() -> None:
         ({"answer": "A"}, "line 3: neither `question_id` nor"),
         ({"question": "W?", "reference": "R.", "points": "one", "answer": "A"}, "line 3: `points` must be a list"),
         ({"question": "W?", "reference": "R.", "points": [1], "answer": "A"}, "line 3: `points` must be a list"),
+        ({"question": "W?", "reference": "R.", "points": "[" * 9999, "answer": "A"}, "line 3: `points` must be a list"),
     ],
 )
 def test_what_a_row_lacks_is_told_with_its_line(content: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_entry(Row(3, content))
+
+
+@pytest.mark.parametrize("column", ["question", "reference", "points"])
+def test_half_a_surrogate_pair_is_told_with_its_column(column: str) -> None:
+    content: dict[str, Any] = {"question": "W?", "reference": "R.", "points": ["one"], "answer": "A"}
+    content[column] = ["\ud800"] if column == "points" else "\ud800"
+    with pytest.raises(InputError, match=f"line 3: `{column}` holds half of a surrogate pair"):
+        read_entry(Row(3, content))
+
+
+def test_half_a_surrogate_pair_may_come_in_the_text_of_a_csv_cell() -> None:
+    with pytest.raises(InputError, match="line 3: `points` holds half of a surrogate pair"):
+        read_entry(row(question="W?", reference="R.", points='["\\ud800"]', answer="A"))
+
+
+def test_a_question_id_can_always_be_written() -> None:
+    assert row(question_id="\ud800", answer="A").question_id == "\\ud800"
 
 
 def test_an_id_of_zero_is_an_id() -> None:

@@ -11,17 +11,22 @@ import pytest
 from builders import report
 
 from coach.batch.outcome import Outcome, graded
-from coach.batch.reading import Format
+from coach.batch.reading import Format, find_sources, read_rows
 from coach.batch.records import grade_of
 from coach.batch.rows import Row
-from coach.batch.writing import Shape, open_writer
+from coach.batch.writing import Shape, open_writer, shape_for, table_names
+from coach.errors import InputError
 from coach.report import FeedbackReport
 
 SHAPE = Shape(("product_framing", "tradeoffs"))
 
 
 def outcome(line: int = 1, made: FeedbackReport | None = None, **content: object) -> Outcome:
-    return Outcome(Row(line, content), graded(grade_of(made or report())))
+    return outcome_of(Row(line, content), made)
+
+
+def outcome_of(row: Row, made: FeedbackReport | None = None) -> Outcome:
+    return Outcome(row, graded(grade_of(made or report())))
 
 
 def written(format: Format, *outcomes: Outcome, shape: Shape = SHAPE) -> bytes:
@@ -42,8 +47,16 @@ def test_what_is_live_is_passed_on_row_by_row(format: Format) -> None:
     assert raw.getvalue().endswith(b"\n")
 
 
-def table(*outcomes: Outcome) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(written("csv", *outcomes).decode("utf-8"), newline="")))
+def table(*outcomes: Outcome, shape: Shape = SHAPE) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(written("csv", *outcomes, shape=shape).decode("utf-8"), newline="")))
+
+
+def parquet(*outcomes: Outcome, shape: Shape = SHAPE) -> pa.Table:
+    return pq.read_table(io.BytesIO(written("parquet", *outcomes, shape=shape)))
+
+
+def unreadable(line: int) -> Outcome:
+    return outcome_of(Row(line, InputError(f"line {line}: not UTF-8")))
 
 
 def test_jsonl_holds_a_line_for_each() -> None:
@@ -77,8 +90,66 @@ def test_text_of_a_judge_is_no_formula(text: str) -> None:
     assert row["follow_up"] == f"'{text}"
 
 
+def test_columns_are_those_of_all_inputs_whatever_the_first_row_has() -> None:
+    shape = Shape(SHAPE.criteria, {"cohort": None, "late": None})
+    first, second = table(outcome(cohort="spring"), outcome(2, late="x"), shape=shape)
+    assert (first["cohort"], first["late"], second["cohort"], second["late"]) == ("spring", "", "", "x")
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_rows_that_cannot_be_read_wait_for_one_that_names_the_columns(format: Format) -> None:
+    outcomes = (unreadable(1), unreadable(2), outcome(3, cohort="spring"), unreadable(4))
+    rows = table(*outcomes) if format == "csv" else parquet(*outcomes).to_pylist()
+    assert [r["id"] for r in rows] == ["1", "2", "3", "4"]
+    assert [r["cohort"] or "" for r in rows] == ["", "", "spring", ""]
+
+
+def test_where_no_row_can_be_read_the_table_has_its_own_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coach.batch.writing._GROUP_ROWS", 3)
+    rows = table(*(unreadable(n) for n in range(1, 6)))
+    assert [r["id"] for r in rows] == ["1", "2", "3", "4", "5"]
+
+
+def test_a_column_named_like_one_of_the_table_gets_another_name() -> None:
+    carried = ["report", "cost_usd", "input_cost_usd", "level_tradeoffs", "level_of_study"]
+    own = ["cost_usd", "level_tradeoffs", "report"]
+    assert table_names(carried, own) == {
+        "report": "input_report",
+        "cost_usd": "input_cost_usd",
+        "input_cost_usd": "input_input_cost_usd",
+        "level_tradeoffs": "input_level_tradeoffs",
+        "level_of_study": "level_of_study",
+    }
+
+
+def test_a_carried_column_and_one_of_the_table_stand_beside_each_other() -> None:
+    rows = [table(outcome(report="mine"))[0], parquet(outcome(report="mine")).to_pylist()[0]]
+    assert [(r["input_report"], json.loads(r["report"])["report"]) for r in rows] == [("mine", "mine")] * 2
+
+
+def test_a_lone_surrogate_is_written_as_its_escape() -> None:
+    content = {"id": "\ud800", "note": "\ud800", "nested": ["\ud800"], "\ud800": 1}
+    (row,) = parquet(outcome_of(Row(1, content))).to_pylist()
+    assert (row["id"], row["note"], row["nested"], row["\\ud800"]) == ("\\ud800", "\\ud800", '["\\ud800"]', "1")
+
+
+def test_columns_of_jsonl_are_not_looked_for(tmp_path: Path) -> None:
+    gone = find_sources([str(tmp_path / "gone.csv")])
+    assert shape_for("jsonl", ["tradeoffs"], gone) == Shape(("tradeoffs",))
+
+
+def test_a_column_of_two_types_keeps_its_values_as_text(tmp_path: Path) -> None:
+    for name, comment in {"a": [1], "b": [1.5], "c": ["x"]}.items():
+        columns = {"question_id": ["q01"], "answer": ["x"], "comment": comment, f"n_{name}": [7]}
+        pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
+    sources = find_sources([str(tmp_path / "*.parquet")])
+    found = parquet(*map(outcome_of, read_rows(sources)), shape=shape_for("parquet", SHAPE.criteria, sources))
+    assert found["comment"].to_pylist() == ["1", "1.5", "x"]
+    assert found["n_b"].to_pylist() == [None, 7, None]
+
+
 def test_parquet_keeps_numbers_and_the_types_of_carried_columns(tmp_path: Path) -> None:
-    shape = Shape(SHAPE.criteria, {"n": pa.int16()})
+    shape = Shape(SHAPE.criteria, {"n": pa.int16(), "other": None})
     (tmp_path / "a.parquet").write_bytes(written("parquet", outcome(n=7, other=[1]), shape=shape))
     found = pq.read_table(tmp_path / "a.parquet")
     assert found.schema.field("n").type == pa.int16()
