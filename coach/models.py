@@ -5,6 +5,7 @@ Offsets everywhere are in characters (code points) of the answer as graded, half
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -232,6 +233,8 @@ class Evidence(Frozen):
 
 CriterionStatus = Literal["ok", "abstained", "refused", "truncated", "invalid", "unreachable", "over_budget"]
 GapStatus = Literal["abstained", "refused", "truncated", "invalid", "unreachable", "over_budget"]
+Shortfall = Literal["unreachable", "over_budget"]
+"""Why something is missing that another try may well bring: the endpoint or the money gave out."""
 PointStatus = Literal["covered", "partial", "missing", "contradicted"]
 
 
@@ -305,3 +308,17 @@ class Judgement(Frozen):
     points: tuple[PointVerdict, ...] = ()
     usage: Usage = Usage()
     warnings: tuple[str, ...] = ()
+    lost: Shortfall | None = None
+    """Why something is missing that shows in no verdict: one of several judges, a list of flags."""
+
+    @property
+    def incomplete(self) -> Shortfall | None:
+        """Why any part is missing that another try may well bring; None where none is."""
+        return shortfall([self.lost, *(v.status for v in self.verdicts if isinstance(v, Abstained))])
+
+
+def shortfall(statuses: Iterable[str | None]) -> Shortfall | None:
+    """The one of these for which something is missing that another try may well bring; want of money goes first."""
+    found = set(statuses)
+    kinds: tuple[Shortfall, ...] = ("over_budget", "unreachable")
+    return next((k for k in kinds if k in found), None)

@@ -310,6 +310,7 @@ class Pipeline:
                 *unsaid,
                 *withheld(card),
             ),
+            incomplete=judgement.incomplete,
             fingerprint=Fingerprint(
                 answer=digest(task.answer),
                 rubric=prepared.rubric_fingerprint,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from coach.models import CriterionStatus, Evidence, Frozen, LevelValue, Opinion, PointStatus, Usage
+from coach.models import CriterionStatus, Evidence, Frozen, LevelValue, Opinion, PointStatus, Shortfall, Usage
 
 SCHEMA_VERSION: Literal[1] = 1
 JudgeKind = Literal["offline", "llm", "replay", "screen", "panel"]
@@ -109,6 +109,9 @@ class FeedbackReport(Frozen):
     next_steps: tuple[NextStep, ...] = ()
     follow_up: str = ""
     warnings: tuple[str, ...] = ()
+    incomplete: Shortfall | None = Field(
+        default=None, description="why a judge, a sample or a criterion is missing that another run may bring"
+    )
     fingerprint: Fingerprint
     usage: Usage = Usage()
     error: ErrorReport | None = None

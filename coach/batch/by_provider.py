@@ -150,7 +150,8 @@ async def run_by_provider(
     if any(s.path is None for s in job.sources):
         raise InputError("--via batch-api goes over the rows several times", hint="Name files in place of -.")
     # A row waits only while its request is put into the box, and many that fail together fail for reasons of their own.
-    flow = (flow or Flow())._replace(gives_up=False)
+    # So do those without money: the replies that others need may be there, and are paid for.
+    flow = (flow or Flow())._replace(gives_up=False, ends_at_cap=False)
     with closing(Journal(post.outbox.path)) as journal:
         if not journal.claim([_LOCK]):
             raise JournalError(

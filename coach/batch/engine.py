@@ -35,7 +35,7 @@ GRACE = 5.0
 """Seconds that calls under way get to finish after `stop`."""
 GIVE_UP_AFTER = 20
 """Rows in a row that the judge fails before the run ends: the rest would fail too, and slowly."""
-LEFT_OPEN = "criteria left open by the endpoint or the cost cap"
+LEFT_OPEN = "left incomplete by the endpoint or the cost cap"
 
 
 class Flow(NamedTuple):
@@ -51,6 +51,8 @@ class Flow(NamedTuple):
     """Grades in the journal from before do not count; seconds of the Unix epoch."""
     gives_up: bool = True
     """End the run when the judge fails row after row."""
+    ends_at_cap: bool = True
+    """Ask nothing more once there is no money for a call: the rest would fare no better."""
 
 
 class _Job(NamedTuple):
@@ -74,7 +76,7 @@ class Engine:
         tell: told in words what holds the run up.
 
     Attributes:
-        capped: the cost cap was reached; rows after that fail.
+        capped: the cost cap was reached; rows after that fail, where the flow ends there.
         stopped: `stop` was called.
     """
 
@@ -96,7 +98,6 @@ class Engine:
         self._backlog: deque[_Job] = deque()
         self._all_fed = False
         self._active: set[asyncio.Task[None]] = set()
-        self._affordable = self._flow.concurrency
         self._failed_in_a_row = 0
         self._judged_any = False
         self._said_that_it_waits = False
@@ -227,7 +228,7 @@ class Engine:
         while start < len(order) and not self.stopped:
             batch = order[start : start + batch_size(start)]
             start += len(batch)
-            if self.capped:
+            if self._broke:
                 self._settle_capped(batch)
                 continue
             entries = [s.entry for s in batch if s.entry is not None]
@@ -269,11 +270,11 @@ class Engine:
         pace = self._pipeline.pace
         while not (self.stopped or self._end.done() or (self._all_fed and not self._backlog and not self._active)):
             self._change.clear()
-            if self._backlog and self.capped:
+            if self._backlog and self._broke:
                 self._settle_capped([job.slot for job in self._backlog])
                 self._backlog.clear()
                 self._taken.set()
-            elif self._backlog and len(self._active) < min(self._flow.concurrency, pace.limit, self._affordable):
+            elif self._backlog and len(self._active) < min(self._flow.concurrency, pace.limit):
                 if pace.pause > 0:
                     await self._changed(pace.pause)
                     continue
@@ -307,8 +308,6 @@ class Engine:
         except TimeoutError:
             told = f"the judge took longer than {self._flow.deadline:g} s over this row"
             self._settle_failed(job.slot, JudgeUnavailable(told))
-        except CostCapReached as error:
-            self._no_money(job, error)
         except CoachError as error:
             self._settle_failed(job.slot, error)
         except Exception as error:  # one row's misfortune, even of our making, must not cost the others
@@ -318,20 +317,15 @@ class Engine:
                 self._pipeline.pace.went_well(len(self._active))
                 self._failed_in_a_row = 0
                 self._judged_any = True
+            self.capped = self.capped or report.incomplete == "over_budget"
             if report.error is None:
                 self._settle_graded(job.slot, report)
             else:
                 self._settle_unjudged(job.slot, report)
 
-    def _no_money(self, job: _Job, error: CostCapReached) -> None:
-        """Others under way have money set aside that they may not need: only a call that is alone is really too dear."""
-        others = len(self._active) - 1
-        if others > 0 and not self.capped:
-            self._affordable = max(1, min(self._affordable, others))
-            self._backlog.appendleft(job)
-            return
-        self.capped = True
-        self._settle_failed(job.slot, error)
+    @property
+    def _broke(self) -> bool:
+        return self.capped and self._flow.ends_at_cap
 
     # --- results ----------------------------------------------------------------------------------------------------
 
@@ -352,13 +346,12 @@ class Engine:
     def _settle_unjudged(self, slot: Slot, report: FeedbackReport) -> None:
         """Too little came for a total: a failure, whose report still says what became of each criterion."""
         result = unjudged(report)
-        if result.failure is not None:
-            self.capped = self.capped or isinstance(result.failure.error, CostCapReached)
-            if self._journal is not None:
-                self._journal.fail(slot.key, result.failure.cause)
+        if self._journal is not None and result.failure is not None:
+            self._journal.fail(slot.key, result.failure.cause)
         self._settle(slot, result)
 
     def _settle_failed(self, slot: Slot, error: CoachError) -> None:
+        self.capped = self.capped or isinstance(error, CostCapReached)
         result = failed(self._pipeline, slot.row, error)
         if self._journal is not None and result.failure is not None:
             self._journal.fail(slot.key, result.failure.cause)

@@ -141,10 +141,6 @@ _USED = (
 )
 
 
-UNFINISHED = frozenset({"unreachable", "over_budget"})
-"""Status of a criterion that another try may well fill."""
-
-
 def finished(report: FeedbackReport) -> bool:
-    """Whether a grade is worth keeping: nothing in it is open only because the endpoint or the money gave out."""
-    return report.status == "ok" and not any(c.status in UNFINISHED for c in report.criteria)
+    """Whether a grade is worth keeping: nothing is missing from it only because the endpoint or the money gave out."""
+    return report.status == "ok" and report.incomplete is None

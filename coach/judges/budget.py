@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from coach.errors import CoachError, CostCapReached, InputError
 from coach.judges.chat import Around, ChatEndpoint, ChatReply, ChatRequest
@@ -14,36 +17,82 @@ BYTES_PER_TOKEN = 3.0
 """English prose has about four bytes a token, other scripts about three; the estimate errs on the dear side."""
 
 
+class _Waiting(NamedTuple):
+    """A call that asks for money."""
+
+    worst: float
+    turn: asyncio.Future[None]
+
+
 class Budget:
     """What one run may spend, over all its judges.
 
     Args:
         max_cost: US dollars.
+
+    Attributes:
+        spent: by calls that are over.
+        reserved: by calls under way, at their worst.
     """
 
     def __init__(self, max_cost: float) -> None:
         self.cap = max_cost
-        self.spent = 0.0
-        self.reserved = 0.0
+        self.spent = self.reserved = 0.0
+        self._under_way = 0
+        self._queue: deque[_Waiting] = deque()
 
-    def reserve(self, worst: float) -> None:
+    async def reserve(self, worst: float) -> None:
         """Set the worst price of a call aside.
 
+        Calls under way mostly come to less than they have set aside. One that only they leave no money for waits for them;
+        first come, first served, so that what was begun first is finished first.
+
         Raises:
-            CostCapReached: this call could pass the cap.
+            CostCapReached: this call could pass the cap, whatever the others come to.
         """
-        if self.spent + self.reserved + worst > self.cap:
-            raise CostCapReached(
-                f"the cost cap of ${self.cap:g} is reached: ${self.spent:.4f} spent, the next call could cost ${worst:.4f}"
-            )
-        self.reserved += worst
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(worst, turn))
+        self._serve()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled() and turn.exception() is None:
+                self.settle(worst, 0.0)
+            raise
+
+    def settle(self, worst: float, cost: float) -> None:
+        """What was set aside is free again, and so much was paid."""
+        self._under_way -= 1
+        # Sums of fractions leave a remainder, for which nobody would ever be served.
+        self.reserved = self.reserved - worst if self._under_way else 0.0
+        self.spent += cost
+        self._serve()
+
+    def _serve(self) -> None:
+        """Answer those that wait, up to the first that has to go on waiting."""
+        while self._queue:
+            worst, turn = self._queue[0]
+            if not turn.done():
+                if self.spent + worst > self.cap:
+                    turn.set_exception(self._reached(worst))
+                elif self.spent + self.reserved + worst > self.cap:
+                    return
+                else:
+                    self._under_way += 1
+                    self.reserved += worst
+                    turn.set_result(None)
+            self._queue.popleft()
+
+    def _reached(self, worst: float) -> CostCapReached:
+        spent = f"${self.spent:.4f} spent, the next call could cost ${worst:.4f}"
+        return CostCapReached(f"the cost cap of ${self.cap:g} is reached: {spent}")
 
 
 class BudgetedEndpoint(Around):
     """Passes calls on while they fit into what is left.
 
     The worst a call can cost, its prompt and a reply of full length, is set aside before it starts and given back when
-    its true price is known, so calls that run at once cannot pass the cap together.
+    its true price is known, so calls that run at once cannot pass the cap together; see `Budget.reserve`.
 
     Args:
         endpoint: the real one.
@@ -66,16 +115,17 @@ class BudgetedEndpoint(Around):
             CostCapReached: this call could pass the cap.
         """
         worst = worst_cost(request, self._price)
-        self._budget.reserve(worst)
+        await self._budget.reserve(worst)
+        cost = 0.0
         try:
             reply = await self._endpoint.complete(request, on_text=on_text)
+            cost = booked(reply.usage, self._price, worst)
+            return reply
         except CoachError as error:
-            self._budget.spent += booked(error.usage, self._price, worst)
+            cost = booked(error.usage, self._price, worst)
             raise
         finally:
-            self._budget.reserved -= worst
-        self._budget.spent += booked(reply.usage, self._price, worst)
-        return reply
+            self._budget.settle(worst, cost)
 
 
 def booked(usage: Usage | None, price: Price | None, worst: float) -> float:

@@ -53,7 +53,8 @@ class CachedJudge:
         if kept is not None:
             return kept
         judgement = await self._judge.judge(task)
-        if all(isinstance(v, Judged) or v.status == "abstained" for v in judgement.verdicts):
+        whole = all(isinstance(v, Judged) or v.status == "abstained" for v in judgement.verdicts)
+        if whole and judgement.incomplete is None:
             _write(path, judgement)
         return judgement
 

@@ -8,7 +8,7 @@ from statistics import median_low
 from typing import NamedTuple
 
 from coach.evidence import locate
-from coach.models import Abstained, Judged, Judgement, JudgeTask, Opinion, PointVerdict, RaisedFlag, Verdict
+from coach.models import Abstained, Judged, Judgement, JudgeTask, Opinion, PointVerdict, RaisedFlag, Verdict, shortfall
 from coach.pricing import sum_usage
 
 
@@ -36,6 +36,7 @@ def combine(task: JudgeTask, parts: Sequence[Named], *, show_opinions: bool) -> 
         points=_points(parts),
         usage=sum_usage(p.judgement.usage for p in parts),
         warnings=tuple(dict.fromkeys(w for p in parts for w in p.judgement.warnings)),
+        lost=shortfall(p.judgement.incomplete for p in parts),
     )
 
 

@@ -12,7 +12,7 @@ from coach.judges.examples import Examples
 from coach.judges.reply import SCHEMA_NAME, partial_verdicts, reply_schema
 from coach.judges.rounds import Ask, CallBudget, Reliability, Rounds
 from coach.landmarks import model_comes_first
-from coach.models import MAX_LEVEL, Judged, Judgement, JudgeTask, RaisedFlag, Verdict
+from coach.models import MAX_LEVEL, Judged, Judgement, JudgeTask, RaisedFlag, Verdict, shortfall
 from coach.pricing import sum_usage
 from coach.prompting import prompt_fingerprint, render_judge_prompt
 from coach.report import JudgeKind
@@ -94,7 +94,7 @@ class LLMJudge:
         rounds = [Rounds(task, group, leads=n == 0) for n, group in enumerate(groups)]
         found = await asyncio.gather(*(self._run(r, sample) for r in rounds), return_exceptions=True)
         errors = [f for f in found if isinstance(f, BaseException)]
-        grave = next((e for e in errors if not isinstance(e, JudgeError | CostCapReached)), None)
+        grave = next((e for e in errors if not isinstance(e, JudgeError | CostCapReached) or e.hopeless), None)
         if grave or len(errors) == len(found):
             error = grave or errors[0]
             if isinstance(error, CoachError):
@@ -196,6 +196,7 @@ def _judgement(task: JudgeTask, rounds: Sequence[Rounds]) -> Judgement:
         points=tuple(p for r in rounds for p in r.points.values()),
         usage=sum_usage(r.usage for r in rounds),
         warnings=(*dropped, *(w for r in rounds for w in r.warnings())),
+        lost=shortfall(r.gap for r in rounds if r.open),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -12,12 +13,20 @@ from coach.judges.budget import booked, worst_cost
 from coach.judges.chat import Around, ChatReply, ChatRequest
 from coach.judges.endpoint import Endpoint
 
+FIRST_LOOK, LONGEST_LOOK = 0.5, 16.0
+"""Seconds between questions for money that others have set aside, doubled each time."""
+PATIENCE = 120.0
+"""Seconds without a call let go after which money set aside counts as lost: whoever has it is gone and gives none back."""
+
 
 class Warden(Protocol):
     """Hands out leave to call."""
 
     async def reserve(self, worst: float) -> float | None:
-        """Seconds to wait before a call that can cost so much; None where there is no money for it."""
+        """Seconds to wait before a call that can cost so much.
+
+        None where there is no money for it; infinite where others have set it aside and may not need it: ask again.
+        """
 
     async def settle(self, worst: float, cost: float) -> None:
         """What was set aside is free again, and so much was paid."""
@@ -45,9 +54,7 @@ class PacedEndpoint(Around):
             CostCapReached: this call could pass the cap.
         """
         worst = worst_cost(request, self._price) if self._price else 0.0
-        wait = await self._warden.reserve(worst)
-        if wait is None:
-            raise CostCapReached(f"the cost cap is reached: the next call could cost ${worst:.4f}")
+        wait = await self._leave(worst)
         cost = 0.0
         try:
             # Calls in line at a low rate wait longer than any of them may take.
@@ -61,6 +68,16 @@ class PacedEndpoint(Around):
             raise
         finally:
             await self._warden.settle(worst, cost)
+
+    async def _leave(self, worst: float) -> float:
+        """Seconds to wait before the call."""
+        pause = FIRST_LOOK
+        while (wait := await self._warden.reserve(worst)) == math.inf:
+            await self._sleep(pause)
+            pause = min(2 * pause, LONGEST_LOOK)
+        if wait is None:
+            raise CostCapReached(f"the cost cap is reached: the next call could cost ${worst:.4f}")
+        return wait
 
 
 class Purse:
@@ -76,6 +93,7 @@ class Purse:
         self._cap = max_cost
         self._next = 0.0
         self._spent = self._reserved = 0.0
+        self._let_go = -math.inf
 
     def reserve(self, worst: float, now: float) -> float | None:
         """See `Warden.reserve`.
@@ -85,8 +103,10 @@ class Purse:
             now: seconds, monotonic.
         """
         if self._cap is not None and self._spent + self._reserved + worst > self._cap:
-            return None
+            to_come = self._spent + worst <= self._cap and now - self._let_go < PATIENCE
+            return math.inf if to_come else None
         self._reserved += worst
+        self._let_go = now
         start = max(now, self._next)
         self._next = start + self._gap
         return start - now

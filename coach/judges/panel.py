@@ -10,7 +10,7 @@ from coach.fingerprints import digest_of
 from coach.judges.base import Judge
 from coach.judges.combine import Named, combine
 from coach.judges.llm import LLMJudge
-from coach.models import Judged, Judgement, JudgeTask, Usage, Verdict
+from coach.models import Judged, Judgement, JudgeTask, Usage, Verdict, shortfall
 from coach.pricing import sum_usage
 from coach.report import JudgeKind
 from coach.scoring import nearest_cut
@@ -49,7 +49,7 @@ class SampledJudge:
         lost = len(draws) - len(named)
         judgement = combine(task, named, show_opinions=False)
         told = (f"{lost} of {self._samples} samples failed; the rest were used.",) if lost else ()
-        return judgement.model_copy(update={"warnings": (*judgement.warnings, *told), "usage": _usage(draws)})
+        return _of_all(judgement, draws, *told)
 
     async def aclose(self) -> None:
         """Close the judge's connections."""
@@ -86,9 +86,7 @@ class PanelJudge:
             if isinstance(f, CoachError)
         ]
         judgement = combine(task, named, show_opinions=True)
-        return judgement.model_copy(
-            update={"warnings": (*judgement.warnings, *failed, *_agreement(judgement.verdicts)), "usage": _usage(found)}
-        )
+        return _of_all(judgement, found, *failed, *_agreement(judgement.verdicts))
 
     async def aclose(self) -> None:
         """Close all judges' connections."""
@@ -138,26 +136,36 @@ def _label(judge: Judge) -> str:
     return f"{judge.kind}:{judge.model}" if judge.model else judge.kind
 
 
-def _told(judgement: Judgement, note: str) -> Judgement:
-    return judgement.model_copy(update={"warnings": (*judgement.warnings, note)})
+def _told(judgement: Judgement, *notes: str) -> Judgement:
+    return judgement.model_copy(update={"warnings": (*judgement.warnings, *notes)})
+
+
+def _of_all(judgement: Judgement, found: Sequence[Judgement | CoachError], *notes: str) -> Judgement:
+    """What those that succeeded say together, with what all cost and why some are missing."""
+    lost = shortfall([judgement.lost, *(f.status for f in found if isinstance(f, CoachError))])
+    return _told(judgement, *notes).model_copy(update={"usage": _usage(found), "lost": lost})
 
 
 async def _all(work: Iterable[Awaitable[Judgement]]) -> list[Judgement | CoachError]:
     """All results at once; errors of ours come back as values unless nothing else does. Anything else is raised.
 
-    So is an answer that is still to come: nobody is left out because the others were faster.
+    So is an answer that is still to come, for nobody is left out because the others were faster, and a hopeless error: a
+    judge that every answer would have to do without is no exception.
     """
-    found = await asyncio.gather(*work, return_exceptions=True)
-    for result in found:
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
         if isinstance(result, BaseException) and (
             not isinstance(result, CoachError) or isinstance(result, AnswerPending)
         ):
             raise result
-    if not any(isinstance(r, Judgement) for r in found):
-        errors = [r for r in found if isinstance(r, CoachError)]
-        errors[0].usage = _usage(errors)
-        raise errors[0]
-    return [r for r in found if isinstance(r, Judgement | CoachError)]
+    found = [r for r in results if isinstance(r, Judgement | CoachError)]
+    errors = [r for r in found if isinstance(r, CoachError)]
+    hopeless = next((e for e in errors if e.hopeless), None)
+    if hopeless or len(errors) == len(found):
+        error = hopeless or errors[0]
+        error.usage = _usage(found)
+        raise error
+    return found
 
 
 def _usage(found: Iterable[Judgement | CoachError]) -> Usage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -339,6 +340,16 @@ def test_at_the_cap_the_rest_fails_and_nothing_more_is_sent(folder: Path) -> Non
         summary = by_batch(folder, server.base_url, limits=Limits(max_cost=0.01))
         assert len(server.batches) == 0
     assert (summary.failed, summary.capped) == (6, True)
+
+
+def test_replies_that_came_are_used_where_no_money_is_left_to_ask_again(folder: Path) -> None:
+    def all_but_one(body: dict[str, Any]) -> Reply:
+        entries = json.loads(verdicts(body))
+        return said(json.dumps(entries | {"criteria": entries["criteria"][1:]}), completion_tokens=1_000_000)
+
+    with provider(all_but_one) as server:
+        summary = by_batch(folder, server.base_url, limits=Limits(max_cost=100.0))
+    assert (summary.judged, summary.failed, summary.capped) == (6, 0, True)
 
 
 def test_prices_by_batch_are_a_share_of_the_others() -> None:

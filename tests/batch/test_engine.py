@@ -19,7 +19,8 @@ from coach.batch.outcome import Outcome
 from coach.batch.rows import Row, rows_of
 from coach.errors import CoachError, CostCapReached, InputError, JudgeRefused, JudgeUnavailable
 from coach.flow import standing_still
-from coach.models import Abstained, Evidence, Judged, Judgement, JudgeTask
+from coach.judges.panel import PanelJudge
+from coach.models import Abstained, Evidence, Judged, Judgement, JudgeTask, Usage
 from coach.pipeline import Pipeline
 
 ANSWER = "A cache pays off where the same reads repeat often. You pay with invalidation when the truth changes. Number"
@@ -350,20 +351,56 @@ def test_after_the_cap_rows_fail_without_being_asked() -> None:
     assert judge.asked == [0, 1, 2]
 
 
-def test_a_call_that_could_not_be_afforded_beside_others_is_tried_alone() -> None:
-    spent: list[int] = []
+def open_for_want_of_money(*criteria: str) -> Judge:
+    judge = Judge()
+    judge._verdict = lambda id: (
+        Abstained(criterion_id=id, reason="cap", status="over_budget")
+        if id in criteria
+        else Judged(criterion_id=id, level=2, evidence=(QUOTE,))
+    )
+    return judge
 
-    def act(number: int) -> Any:
-        if judge.now > 2:
-            raise CostCapReached("others have the money set aside")
-        spent.append(number)
-        return asyncio.sleep(0.005)
 
-    judge = Judge(act)
-    engine = make(judge, rows(*range(8)), concurrency=4)
-    assert statuses(asyncio.run(collect(engine))) == ["ok"] * 8
-    assert not engine.capped
-    assert sorted(spent) == list(range(8))
+@pytest.mark.parametrize("criteria", [("tradeoffs",), ("product_framing", "tradeoffs", "expert_coverage")])
+def test_after_a_report_left_open_for_want_of_money_rows_fail_without_being_asked(criteria: tuple[str, ...]) -> None:
+    judge = open_for_want_of_money(*criteria)
+    engine = make(judge, rows(*range(4)), concurrency=1)
+    assert statuses(asyncio.run(collect(engine)))[1:] == ["failed"] * 3
+    assert (engine.capped, judge.asked) == (True, [0])
+
+
+def test_a_run_that_does_not_end_at_the_cap_tells_of_it_and_goes_on() -> None:
+    engine = make(open_for_want_of_money("tradeoffs"), rows(*range(4)), concurrency=1, ends_at_cap=False)
+    assert statuses(asyncio.run(collect(engine))) == ["ok"] * 4
+    assert engine.capped
+
+
+def test_rows_that_meet_the_cap_side_by_side_are_asked_once_and_tell_what_they_paid() -> None:
+    error = CostCapReached("too dear")
+    error.usage = Usage(calls=2, cost_usd=0.5)
+
+    async def paid_in_vain() -> None:
+        await asyncio.sleep(0.01)
+        raise error
+
+    judge = Judge(lambda n: paid_in_vain())
+    found = asyncio.run(collect(make(judge, rows(0, 1), concurrency=2)))
+    assert sorted(judge.asked) == [0, 1]
+    assert [o.result.failure.usage for o in found if o.result.failure] == [error.usage] * 2
+
+
+def test_a_panel_short_of_a_judge_is_written_but_not_kept(journal: Journal) -> None:
+    panel = PanelJudge([Judge(), Judge(lambda n: fail(CostCapReached("cap")))])
+    engine = Engine(Pipeline(judge=panel, embedder=HashEmbedder()), rows(0), journal=journal)
+    assert statuses(asyncio.run(collect(engine))) == ["ok"]
+    assert (engine.capped, journal.info().grades) == (True, 0)
+
+
+def test_a_key_that_one_judge_of_a_panel_is_rejected_with_ends_the_run() -> None:
+    panel = PanelJudge([Judge(), Judge(lambda n: fail(hopeless("bad key")))])
+    engine = Engine(Pipeline(judge=panel, embedder=HashEmbedder()), rows(*range(5)))
+    with pytest.raises(JudgeRefused, match=r"^bad key$"):
+        asyncio.run(collect(engine))
 
 
 def test_stopping_finishes_what_is_under_way_and_starts_nothing(journal: Journal) -> None:

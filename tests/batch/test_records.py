@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from coach.batch.records import finished, grade_of, line_of, report_of
 from coach.batch.rows import Row
 from coach.models import Usage
-from coach.report import CriterionReport
 
 REPORT = report(usage=Usage(calls=1, prompt_tokens=10, completion_tokens=2, cost_usd=0.25))
 
@@ -48,18 +47,11 @@ def test_the_prefixed_name_of_a_carried_column_stands_in_the_line() -> None:
     assert json.loads(line_of(Row(1, {"total": "9"}), grade_of(REPORT).body))["input_total"] == "9"
 
 
-def criterion(status: str) -> CriterionReport:
-    return CriterionReport.model_validate(
-        {"id": "tradeoffs", "level": None, "status": status, "weight": 100, "points": None, "rationale": ""}
-    )
-
-
-@pytest.mark.parametrize(
-    ("status", "kept"),
-    [("abstained", True), ("refused", True), ("truncated", True), ("unreachable", False), ("over_budget", False)],
-)
-def test_a_grade_left_open_by_the_endpoint_or_the_money_is_not_finished(status: str, kept: bool) -> None:
-    assert finished(report(criteria=(criterion(status),))) is kept
+@pytest.mark.parametrize(("incomplete", "kept"), [(None, True), ("unreachable", False), ("over_budget", False)])
+def test_a_grade_left_incomplete_by_the_endpoint_or_the_money_is_not_finished(
+    incomplete: str | None, kept: bool
+) -> None:
+    assert finished(report(incomplete=incomplete)) is kept
 
 
 def test_a_failed_report_is_not_finished() -> None:

@@ -138,6 +138,12 @@ def test_an_endpoint_that_goes_away_keeps_what_was_judged() -> None:
     assert gap.status == "unreachable"
 
 
+def test_flags_that_the_endpoint_left_open_leave_the_judgement_incomplete() -> None:
+    whole = reply(BIAS, VARIANCE, red_flags=[{"id": "hype", "quotes": ["A tower model"]}])
+    judgement, _ = judge(whole[: whole.index("hype")], JudgeUnavailable("gone"))
+    assert (levels(judgement), judgement.incomplete) == ([3, 2], "unreachable")
+
+
 def test_a_bad_key_is_an_error() -> None:
     with pytest.raises(JudgeRefused):
         judge(JudgeRefused("key"))

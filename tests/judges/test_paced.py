@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from coach.errors import CostCapReached
 from coach.flow import time_limit
 from coach.judges.chat import ChatReply, ChatRequest, Message
 from coach.judges.endpoint import Endpoint
-from coach.judges.paced import PacedEndpoint, Purse
+from coach.judges.paced import FIRST_LOOK, PATIENCE, PacedEndpoint, Purse
 from coach.models import Usage
 from coach.pricing import Price
 
@@ -42,9 +43,45 @@ def test_calls_are_spread_evenly() -> None:
 def test_money_set_aside_is_free_again_when_less_was_paid() -> None:
     purse = Purse(per_minute=None, max_cost=1.0)
     assert purse.reserve(0.8, now=0.0) == 0.0
-    assert purse.reserve(0.8, now=0.0) is None
+    assert purse.reserve(0.8, now=0.0) == math.inf
     purse.settle(0.8, 0.1)
     assert purse.reserve(0.8, now=0.0) == 0.0
+
+
+def test_money_that_is_spent_is_waited_for_by_nobody() -> None:
+    purse = Purse(per_minute=None, max_cost=1.0)
+    for _ in range(2):
+        purse.reserve(0.4, now=0.0)
+    purse.settle(0.4, 0.4)
+    assert purse.reserve(0.8, now=0.0) is None
+
+
+def test_money_set_aside_by_a_machine_that_is_gone_is_not_waited_for_for_ever() -> None:
+    purse = Purse(per_minute=None, max_cost=1.0)
+    purse.reserve(0.8, now=0.0)
+    assert purse.reserve(0.8, now=PATIENCE) is None
+
+
+def test_a_call_asks_again_for_money_that_others_have_set_aside() -> None:
+    purse = Purse(per_minute=None, max_cost=0.12)
+    purse.reserve(0.1, now=0.0)
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            purse.settle(0.1, 0.0)
+
+    async def go(base_url: str) -> str:
+        endpoint = Endpoint(model="m", base_url=base_url, prices={"m": DEAR})
+        paced = PacedEndpoint(endpoint, Local(purse), sleep=sleep)
+        reply = await paced.complete(REQUEST)
+        await paced.aclose()
+        return reply.text
+
+    with scripted([said("{}", completion_tokens=50)]) as server:
+        assert asyncio.run(go(server.base_url)) == "{}"
+    assert waits == [FIRST_LOOK, 2 * FIRST_LOOK, 4 * FIRST_LOOK, 0.0]
 
 
 def test_a_call_waits_for_its_turn_and_says_what_it_cost() -> None:

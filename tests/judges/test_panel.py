@@ -12,7 +12,7 @@ import pytest
 from builders import abstained, judged, rubric
 from fakes import ScriptedJudge
 
-from coach.errors import CostCapReached, InputError, JudgeRefused, JudgeUnavailable
+from coach.errors import CoachError, CostCapReached, InputError, JudgeRefused, JudgeUnavailable
 from coach.judges import make_judge
 from coach.judges.budget import Budget, BudgetedEndpoint
 from coach.judges.cache import CachedJudge, cache_info, clear_cache
@@ -189,6 +189,36 @@ def test_a_judge_of_a_panel_that_fails_is_named_and_left_out() -> None:
     assert any("no key" in w for w in found.warnings)
 
 
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [(JudgeUnavailable("gone"), "unreachable"), (CostCapReached("cap"), "over_budget"), (JudgeRefused("no"), None)],
+)
+def test_a_panel_without_a_judge_that_another_try_may_bring_is_incomplete(error: CoachError, lost: str | None) -> None:
+    assert asyncio.run(PanelJudge([ScriptedJudge(error=error), fixed(3)]).judge(task())).incomplete == lost
+
+
+def test_samples_of_which_one_was_not_reached_are_incomplete() -> None:
+    assert asyncio.run(SampledJudge(LLMJudge(Endpoint(fail=1)), 3).judge(task())).incomplete == "unreachable"
+
+
+def test_a_gap_that_others_fill_leaves_the_whole_incomplete() -> None:
+    gap = Abstained(criterion_id="bias", reason="gone", status="unreachable")
+    found = merged(*(part(v, judged("variance", 1)) for v in (judged("bias", 4), judged("bias", 4), gap)))
+    assert (levels(found), found.incomplete) == ([4, 1], "unreachable")
+
+
+def hopeless() -> CoachError:
+    error = JudgeRefused("bad key")
+    error.hopeless, error.usage = True, Usage(calls=1)
+    return error
+
+
+def test_a_judge_that_fails_hopelessly_is_not_left_out() -> None:
+    with pytest.raises(JudgeRefused, match="bad key") as raised:
+        asyncio.run(PanelJudge([LLMJudge(Endpoint()), ScriptedJudge(error=hopeless())]).judge(task()))
+    assert raised.value.usage.calls == 2
+
+
 def test_a_panel_that_fails_as_a_whole_is_an_error() -> None:
     with pytest.raises(JudgeRefused):
         asyncio.run(PanelJudge([ScriptedJudge(error=JudgeRefused("no"))] * 2).judge(task()))
@@ -243,7 +273,7 @@ def test_calls_at_once_cannot_pass_the_cap_together() -> None:
 
 def test_a_panel_shares_one_cap() -> None:
     budget = Budget(0.009)
-    judges = [LLMJudge(capped(0, budget)[0], max_tokens=2000) for _ in range(6)]
+    judges = [LLMJudge(capped(0, budget)[0], max_tokens=2000) for _ in range(20)]
     found = asyncio.run(PanelJudge(judges).judge(task()))
     assert any("cost cap" in w for w in found.warnings)
     assert 0 < budget.spent <= 0.009
@@ -325,6 +355,11 @@ def test_gaps_and_errors_are_never_kept(tmp_path: Path) -> None:
     assert cache_info(tmp_path).verdicts == 0
 
 
+def test_a_judgement_that_lacks_a_sample_is_not_kept(tmp_path: Path) -> None:
+    asyncio.run(CachedJudge(SampledJudge(LLMJudge(Endpoint(fail=1)), 3), tmp_path).judge(task()))
+    assert cache_info(tmp_path).verdicts == 0
+
+
 def test_a_damaged_verdict_is_judged_anew(tmp_path: Path) -> None:
     endpoint = Endpoint()
     judge = CachedJudge(LLMJudge(endpoint), tmp_path)
@@ -353,6 +388,17 @@ def test_a_group_that_fails_leaves_the_other_groups_alone() -> None:
     gap = found.verdicts[0]
     assert isinstance(gap, Abstained)
     assert gap.status == "unreachable"
+
+
+def test_a_group_that_fails_hopelessly_is_an_error() -> None:
+    class Expired(Endpoint):
+        async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
+            if self.requests:
+                raise hopeless()
+            return await super().complete(request)
+
+    with pytest.raises(JudgeRefused, match="bad key"):
+        asyncio.run(LLMJudge(Expired(), per_call=1).judge(task()))
 
 
 def test_verdicts_are_told_as_they_complete() -> None:
