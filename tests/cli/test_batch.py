@@ -20,6 +20,7 @@ import pytest
 from servers.scripted import Server, refused, said, scripted
 
 from coach.cli import main
+from coach.files import Replacing
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "examples" / "q01-model-first.md"
@@ -286,6 +287,15 @@ def test_a_full_disk_is_told_and_grades_are_kept(ran: Ran) -> None:
     assert "No space left" in ran.err
     # The second may still be under way when the first cannot be written.
     assert re.search(r"\n[12] grades", ran.coach("journal", "info", str(journal)).out)
+
+
+def test_an_output_that_another_run_is_writing_is_refused_before_anything_is_asked(ran: Ran) -> None:
+    ran.write(*answers(1))
+    with scripted([said(llm_reply())]) as server, Replacing(ran.folder / "out.jsonl"):
+        ran.batch(*at(server))
+        assert server.requests == []
+    assert ran.code == 2
+    assert "is being written by another process" in ran.err
 
 
 def test_an_output_that_cannot_be_written_is_told_before_anything_is_graded(ran: Ran) -> None:
