@@ -130,12 +130,26 @@ def _output(job: Job, shape: Shape, streams: Streams) -> Iterator[Writer]:
         if job.out is None:
             if streams.stdout is None:
                 raise InputError("there is no standard output to write to")
-            file: IO[bytes] = streams.stdout
+            file = stack.enter_context(_standard_output(streams.stdout))
         else:
             file = stack.enter_context(Replacing(job.out)).buffer
         writer = open_writer(job.out_format, file, shape)
         yield writer
         writer.close()
+
+
+@contextmanager
+def _standard_output(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Standard output, whose faults are told as those of a file are; a reader that went away is the command line's to judge."""
+    try:
+        yield file
+        file.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"standard output cannot be written: {error.strerror or error}", hint="Is there room where it goes?"
+        ) from None
 
 
 def texts_of(pipeline: Pipeline) -> Callable[[str], str | None]:

@@ -289,6 +289,17 @@ def test_a_full_disk_is_told_and_grades_are_kept(ran: Ran) -> None:
     assert re.search(r"\n[12] grades", ran.coach("journal", "info", str(journal)).out)
 
 
+def test_a_full_disk_behind_standard_output_is_told_like_any_other(ran: Ran) -> None:
+    ran.write({"question_id": "zz", "answer": "x"})
+    command = [sys.executable, "-m", "coach", "batch", str(ran.folder / "in.jsonl"), "-o", "-", "--judge", "offline"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert b"standard output cannot be written: No space left" in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert b"ignored" not in done.stderr
+
+
 def test_an_output_that_another_run_is_writing_is_refused_before_anything_is_asked(ran: Ran) -> None:
     ran.write(*answers(1))
     with scripted([said(llm_reply())]) as server, Replacing(ran.folder / "out.jsonl"):
