@@ -12,7 +12,7 @@ from coach.batch.engine import Engine, Flow
 from coach.batch.journal import Journal
 from coach.batch.page import Pages
 from coach.batch.reading import Format, Source, parquet_types, read_rows
-from coach.batch.summary import Summary, Tally
+from coach.batch.summary import Done, Summary, Tally
 from coach.batch.writing import Shape, Writer, open_writer
 from coach.errors import InputError
 from coach.files import Replacing
@@ -55,11 +55,13 @@ async def run(
     flow: Flow | None = None,
     streams: Streams | None = None,
     watch: Watch | None = None,
+    before: Done | None = None,
 ) -> Summary:
     """Grade every row of the job's inputs.
 
     The output is written beside its name and renamed at the end; what a run that was stopped has written stays there as
-    `NAME.part`, and all its grades stay in the journal.
+    `NAME.part`, and all its grades stay in the journal. What passes `before` this one have done counts in the summary as
+    this run's.
 
     Raises:
         InputError: an input cannot be read, the output or the journal not be written; or a bad row, where `strict`.
@@ -67,7 +69,7 @@ async def run(
     """
     check(job)
     watch, streams = watch or Watch(), streams or Streams()
-    tally = Tally()
+    tally = Tally(before)
     shape = Shape(tuple(pipeline.bank.criteria), parquet_types(job.sources))
     with ExitStack() as stack:
         book = stack.enter_context(closing(Journal(stack.enter_context(_journal_path(job.journal)))))
