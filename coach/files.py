@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import IO, TextIO
 
 from coach.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -32,41 +39,87 @@ _BUFFER = 1 << 18
 class Replacing:
     """A file for writing that gets its final name only when all went well; bytes go to its `buffer`.
 
-    Use as `with Replacing(path) as file`. On an error what was written so far stays beside it as `NAME.part`. A path that
-    is no ordinary file, as /dev/stdout, is written to directly.
+    Use as `with Replacing(path) as file`. On an error what was written so far stays beside it as `NAME.part`. While one
+    process writes, others are refused. A path that is no ordinary file, as /dev/stdout, is written to directly.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         direct = path.exists() and not path.is_file()
         self._part = path if direct else path.with_name(f"{path.name}.part")
+        self._hold = ExitStack()
 
     def __enter__(self) -> TextIO:
         """Open the part file.
 
         Raises:
-            InputError: it cannot be opened.
+            InputError: it cannot be opened, or another process is writing it.
         """
-        try:
-            self._file = self._part.open(
-                "w", buffering=_BUFFER, encoding="utf-8", errors="backslashreplace", newline="\n"
-            )
-        except OSError as error:
-            raise _unwritable(self._path, error) from None
+        with ExitStack() as hold:
+            try:
+                if self._part != self._path:
+                    hold.enter_context(_held(self._part))
+                self._file = self._part.open(
+                    "w", buffering=_BUFFER, encoding="utf-8", errors="backslashreplace", newline="\n"
+                )
+            except BlockingIOError:
+                raise InputError(
+                    f"{self._path} is being written by another process",
+                    hint="Let that one finish, or write to another file.",
+                ) from None
+            except OSError as error:
+                raise _unwritable(self._path, error) from None
+            self._hold = hold.pop_all()
         return self._file
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close, and rename if nothing was raised."""
-        try:
-            self._file.close()
-            if kind is None and self._part != self._path:
-                self._part.replace(self._path)
-        except OSError as failed:
-            raise _unwritable(self._path, failed) from None
+        # Let go last: whoever came between closing and renaming would empty a finished file.
+        with self._hold:
+            try:
+                self._file.close()
+                if kind is None and self._part != self._path:
+                    self._part.replace(self._path)
+            except OSError as failed:
+                raise _unwritable(self._path, failed) from None
         if isinstance(error, OSError):
             raise _unwritable(self._path, error) from None
+
+
+@contextmanager
+def _held(part: Path) -> Iterator[None]:
+    """Hold a file, made where it is missing, against other processes; what stands in it stays.
+
+    Without locks (Windows, some network drives) nobody is kept out.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        OSError: it cannot be opened.
+    """
+    if fcntl is None:
+        yield
+        return
+    while True:
+        with part.open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise
+            except OSError:
+                pass  # a drive without locks
+            # Between opening and locking, the one who held it may have given it its final name.
+            if _is_at(file, part):
+                yield
+                return
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -46,3 +49,41 @@ def test_a_full_disk_is_an_input_error(tmp_path: Path) -> None:
 def test_a_lone_surrogate_is_written_as_its_escape(tmp_path: Path) -> None:
     write_text(tmp_path / "a.md", "a\ud800")
     assert (tmp_path / "a.md").read_text(encoding="utf-8") == "a\\ud800"
+
+
+def test_a_file_that_is_being_written_is_not_written_by_a_second(tmp_path: Path) -> None:
+    target = tmp_path / "a.jsonl"
+    with Replacing(target) as file:
+        file.write("first")
+        file.flush()
+        with pytest.raises(InputError, match="is being written by another process"):
+            write_text(target, "second")
+    assert target.read_text(encoding="utf-8") == "first"
+
+
+def test_what_a_killed_run_left_is_written_over(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl.part").write_text("left by a longer run", encoding="utf-8")
+    write_text(tmp_path / "a.jsonl", "new")
+    assert (tmp_path / "a.jsonl").read_text(encoding="utf-8") == "new"
+
+
+def test_who_comes_as_another_finishes_holds_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, part, lock = tmp_path / "a.jsonl", tmp_path / "a.jsonl.part", fcntl.flock
+
+    def lock_late(file: IO[bytes], how: int) -> None:
+        if not target.exists():
+            part.replace(target)
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    with Replacing(target), pytest.raises(InputError, match="is being written"):
+        write_text(target, "third")
+
+
+def test_a_drive_without_locks_is_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(file: IO[bytes], how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    write_text(tmp_path / "a.md", "x")
+    assert (tmp_path / "a.md").read_text(encoding="utf-8") == "x"

@@ -14,15 +14,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, closing
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
 
 from coach.batch.engine import Engine, Flow
 from coach.batch.journal import Journal
 from coach.batch.outbox import File, Limits, Outbox
 from coach.batch.reading import read_rows
-from coach.batch.records import finished
 from coach.batch.run import Job, Streams, Watch, run
-from coach.batch.summary import Summary
+from coach.batch.summary import Done, Summary, Tally
 from coach.errors import InputError, JournalError, JudgeRefused
 from coach.judges.batch_api import (
     QUEUE_FULL,
@@ -75,7 +73,7 @@ class Post:
         self.outbox = Outbox(journal, self.limits)
         self._probe = probe
         self.unread = Usage()
-        """What was paid for in this run and could not be used."""
+        """What was paid for in this pass and could not be used."""
         self._endpoints: dict[str, DeferredEndpoint] = {}
 
     def wrap(self, endpoint: Endpoint) -> DeferredEndpoint:
@@ -122,13 +120,6 @@ class Post:
         return bool(self._endpoints)
 
 
-class _Swept(NamedTuple):
-    """Rows graded before the output is written, and what they cost."""
-
-    rows: int = 0
-    usage: Usage = Usage()
-
-
 async def run_by_provider(
     pipeline: Pipeline,
     job: Job,
@@ -137,6 +128,7 @@ async def run_by_provider(
     flow: Flow | None = None,
     streams: Streams | None = None,
     watch: Watch | None = None,
+    before: Done | None = None,
 ) -> Summary:
     """`run`, with the judge's requests going through the provider's batches.
 
@@ -159,6 +151,7 @@ async def run_by_provider(
                 hint="Let it finish; what it brings is found there.",
             )
         post.outbox.go_on(anew=flow.since > 0)
+        post.unread = Usage()
         post.sending(wanted=True)
         try:
             swept = await _collect(pipeline, job, post, flow, journal)
@@ -167,35 +160,35 @@ async def run_by_provider(
                 sent = sum(f.requests for f in waiting)
                 post.tell(f"{sent} requests are with the provider; the same command again goes on waiting for them.")
         post.sending(wanted=False)
-        summary = await run(pipeline, job, flow=flow, streams=streams, watch=watch)
+        done = (before or Done()).and_then(swept).and_then(Done(usage=post.unread))
+        # The last pass finds all it needs in the journal.
+        summary = await run(pipeline, job, flow=flow, streams=streams, watch=watch, before=done)
         post.outbox.clear()
-    credited = _credited(summary, swept)
-    return credited._replace(usage=add_usage(credited.usage, post.unread))
+    return summary
 
 
-async def _collect(pipeline: Pipeline, job: Job, post: Post, flow: Flow, journal: Journal) -> _Swept:
+async def _collect(pipeline: Pipeline, job: Job, post: Post, flow: Flow, journal: Journal) -> Done:
     """Until nothing is open: every request of every row answered or given up."""
-    swept = _Swept()
+    swept = Done()
     while True:
-        more = await _sweep(pipeline, job, post, flow, journal)
-        swept = _Swept(swept.rows + more.rows, add_usage(swept.usage, more.usage))
+        swept = swept.and_then(await _sweep(pipeline, job, post, flow, journal))
         await _send(post, all=True)
         if not post.outbox.files("created"):
             return swept
         await _wait(post)
 
 
-async def _sweep(pipeline: Pipeline, job: Job, post: Post, flow: Flow, journal: Journal) -> _Swept:
+async def _sweep(pipeline: Pipeline, job: Job, post: Post, flow: Flow, journal: Journal) -> Done:
     """Every row once: graded where its replies are there, else its next request is put into the box."""
-    rows, usage = 0, Usage()
+    tally = Tally()
     engine = Engine(pipeline, read_rows(job.sources), flow=flow, journal=journal, tell=post.tell)
     async with aclosing(engine.outcomes()) as outcomes:
         async for outcome in outcomes:
-            if not outcome.again and outcome.result.failure is None and finished(outcome.report):
-                rows, usage = rows + 1, add_usage(usage, outcome.report.usage)
+            tally.add(outcome)
             if post.outbox.full():
                 await _send(post, all=False)
-    return _Swept(rows, usage)
+    # What rows cost whose grades are not kept is counted by the last pass, which reads the same replies.
+    return tally.done._replace(usage=tally.done.kept_usage)
 
 
 # --- to the provider ------------------------------------------------------------------------------------------------
@@ -297,18 +290,3 @@ def _after_failure(post: Post, file: File, state: BatchState) -> None:
             f"{file.address} did not accept the batch {state.id}: {first.message} ({first.code})",
             hint="Mend what it says and run the same command again, or run it without --via.",
         )
-
-
-def _credited(summary: Summary, swept: _Swept) -> Summary:
-    """The summary of the last pass, which finds all it needs in the journal, with what the passes before it did and paid."""
-    saved = summary.saved
-    back = Usage(
-        calls=saved.calls - swept.usage.calls,
-        prompt_tokens=saved.prompt_tokens - swept.usage.prompt_tokens,
-        cached_tokens=saved.cached_tokens - swept.usage.cached_tokens,
-        completion_tokens=saved.completion_tokens - swept.usage.completion_tokens,
-        reasoning_tokens=saved.reasoning_tokens - swept.usage.reasoning_tokens,
-        cost_usd=None if saved.cost_usd is None else saved.cost_usd - (swept.usage.cost_usd or 0.0),
-        estimated_calls=saved.estimated_calls - swept.usage.estimated_calls,
-    )
-    return summary._replace(again=summary.again - swept.rows, usage=add_usage(summary.usage, swept.usage), saved=back)

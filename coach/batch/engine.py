@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from coach.batch.intake import Intake, Slot, Window
-from coach.batch.outcome import Outcome, Result, failed, graded, unjudged
+from coach.batch.outcome import Outcome, Result, failed, graded, shared, unjudged
 from coach.batch.owners import PATIENCE
 from coach.batch.records import GradeBook, finished, grade_of
 from coach.batch.rows import Row
@@ -122,7 +122,8 @@ class Engine:
                     result = slot.result or await self._result_of(slot)
                     if result is None:
                         return
-                    yield Outcome(slot.row, result, slot.again)
+                    own = shared(self._pipeline, slot.row, result) if slot.again else result
+                    yield Outcome(slot.row, own, slot.again)
         finally:
             under_way = [*work, *self._active]
             for task in under_way:
@@ -341,7 +342,7 @@ class Engine:
                 self._journal.keep([(slot.key, grade)])
             else:
                 self._journal.fail(slot.key, LEFT_OPEN)
-        self._settle(slot, graded(grade))
+        self._settle(slot, graded(grade, left_open=not finished(report)))
 
     def _settle_unjudged(self, slot: Slot, report: FeedbackReport) -> None:
         """Too little came for a total: a failure, whose report still says what became of each criterion."""

@@ -14,10 +14,10 @@ from coach.batch.journal import Journal
 from coach.batch.keys import Keys
 from coach.batch.rows import Entry, Row, read_entry
 from coach.errors import CoachError
+from coach.judges import first_requests
 from coach.models import Usage
 from coach.pipeline import Pipeline, Prepared
 from coach.pricing import CHARS_PER_TOKEN, REPLY_TOKENS, Price, cost_of, price_of
-from coach.prompting import render_judge_prompt
 
 SAMPLE = 48
 """Answers whose prompts are rendered."""
@@ -84,8 +84,10 @@ def estimate(
     here = (time.perf_counter() - start) / max(1, len(counts.sample))
     asked = [p for p in prepared if not p.decided]
     share = len(asked) / len(counts.sample) if counts.sample else 0.0
-    prompts = [render_judge_prompt(p.task) for p in asked] if models else []
-    chars = sum(len(p.system) + len(p.user) for p in prompts) / len(prompts) if prompts else 0.0
+    # Draws of one answer differ in the order of the criteria alone.
+    settings = pipeline.settings.with_options(samples=1)
+    requests = first_requests(settings, *(p.task for p in asked)) if models else ()
+    chars = sum(len(m.content) for r in requests for m in r.messages) / len(requests) if requests else 0.0
     answers = to_judge * share
     calls = round(answers * sum(m.calls for m in models))
     costs = [_cost(answers * m.calls, chars, price_of(m.name, prices)) for m in models]

@@ -34,6 +34,8 @@ class Result(NamedTuple):
     facts_json: str = ""
     """Empty for a failure."""
     failure: Failure | None = None
+    left_open: bool = False
+    """A grade that is not kept, because the endpoint or the cost cap left some of it open."""
 
 
 class Outcome(NamedTuple):
@@ -55,9 +57,9 @@ class Outcome(NamedTuple):
         return report_of(self.row.id, self.result.body)
 
 
-def graded(grade: Grade) -> Result:
-    """A finished grade as a result."""
-    return Result(grade.body, grade.facts_json)
+def graded(grade: Grade, *, left_open: bool = False) -> Result:
+    """A grade as a result."""
+    return Result(grade.body, grade.facts_json, left_open=left_open)
 
 
 def unjudged(report: FeedbackReport) -> Result:
@@ -74,3 +76,10 @@ def failed(pipeline: Pipeline, row: Row, error: CoachError) -> Result:
         placed = InputError(f"{row.place}: {error.message}", hint=error.hint)
     report = pipeline.failed(row.id, row.question_id, placed)
     return Result(body_of(report), "", Failure(placed, error.message.removeprefix(f"{row.place}: "), report.usage))
+
+
+def shared(pipeline: Pipeline, row: Row, result: Result) -> Result:
+    """The result of another row that asks for the same, as this row's own; a failure names this row's place."""
+    if result.failure is None or not isinstance(result.failure.error, InputError):
+        return result
+    return failed(pipeline, row, InputError(result.failure.cause, hint=result.failure.error.hint))

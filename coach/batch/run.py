@@ -12,7 +12,7 @@ from coach.batch.engine import Engine, Flow
 from coach.batch.journal import Journal
 from coach.batch.page import Pages
 from coach.batch.reading import Format, Source, read_rows
-from coach.batch.summary import Summary, Tally
+from coach.batch.summary import Done, Summary, Tally
 from coach.batch.writing import Shape, Writer, open_writer, shape_for
 from coach.errors import InputError
 from coach.files import Replacing
@@ -57,11 +57,13 @@ async def run(
     flow: Flow | None = None,
     streams: Streams | None = None,
     watch: Watch | None = None,
+    before: Done | None = None,
 ) -> Summary:
     """Grade every row of the job's inputs.
 
     The output is written beside its name and renamed at the end; what a run that was stopped has written stays there as
-    `NAME.part`, and all its grades stay in the journal.
+    `NAME.part`, and all its grades stay in the journal. What passes `before` this one have done counts in the summary as
+    this run's.
 
     Raises:
         InputError: an input cannot be read, the output or the journal not be written; or a bad row, where `strict`.
@@ -69,7 +71,7 @@ async def run(
     """
     check(job)
     watch, streams = watch or Watch(), streams or Streams()
-    tally = Tally()
+    tally = Tally(before)
     shape = shape_for(job.out_format, pipeline.bank.criteria, job.sources)
     with ExitStack() as stack:
         book = stack.enter_context(closing(Journal(stack.enter_context(_journal_path(job.journal)))))
@@ -132,12 +134,26 @@ def _output(job: Job, shape: Shape, streams: Streams) -> Iterator[Writer]:
         if job.out is None:
             if streams.stdout is None:
                 raise InputError("there is no standard output to write to")
-            file: IO[bytes] = streams.stdout
+            file = stack.enter_context(_standard_output(streams.stdout))
         else:
             file = stack.enter_context(Replacing(job.out)).buffer
         writer = open_writer(job.out_format, file, shape, live=job.out is None)
         yield writer
         writer.close()
+
+
+@contextmanager
+def _standard_output(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Standard output, whose faults are told as those of a file are; a reader that went away is the command line's to judge."""
+    try:
+        yield file
+        file.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"standard output cannot be written: {error.strerror or error}", hint="Is there room where it goes?"
+        ) from None
 
 
 def texts_of(pipeline: Pipeline) -> Callable[[str], str | None]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from coach.batch.outcome import Outcome
 from coach.batch.records import numbers_of, parse_facts, usage_of
 from coach.models import MAX_LEVEL, Usage
+from coach.pricing import add_usage
 
 BINS = 10
 """Bars of the distribution of totals, ten points each; 100 counts with the last."""
@@ -42,6 +43,25 @@ class Spread(NamedTuple):
         return sum(v * n for v, n in enumerate(self.levels)) / count if count else None
 
 
+class Done(NamedTuple):
+    """What passes over the same rows have done, for one that comes after them."""
+
+    kept: int = 0
+    """Rows they graded, whose grades are found again."""
+    kept_usage: Usage = Usage()
+    """What those grades cost."""
+    usage: Usage = Usage()
+    """All that was spent."""
+
+    def and_then(self, more: Done) -> Done:
+        """Both together."""
+        return Done(
+            self.kept + more.kept,
+            add_usage(self.kept_usage, more.kept_usage),
+            add_usage(self.usage, more.usage),
+        )
+
+
 class Summary(NamedTuple):
     """A finished run. rows = judged + abstained + failed."""
 
@@ -69,6 +89,8 @@ class Summary(NamedTuple):
     """The cost cap ended judging."""
     stopped: bool = False
     """The run was interrupted."""
+    done: Done = Done()
+    """For another pass over the same rows."""
 
     @property
     def cached_share(self) -> float | None:
@@ -104,11 +126,18 @@ class _Used:
 
 
 class Tally:
-    """Counts outcomes as they come; takes the same memory for any number."""
+    """Counts outcomes as they come; takes the same memory for any number.
 
-    def __init__(self) -> None:
+    Args:
+        before: what passes over the same rows have done in this run.
+    """
+
+    def __init__(self, before: Done | None = None) -> None:
         self.rows = self.failed = self.abstained = self.again = 0
+        self._before = before or Done()
         self._spent, self._saved = _Used(), _Used()
+        self._spent.add(numbers_of(self._before.usage))
+        self._kept_rows, self._kept = 0, _Used()
         self._sum = 0.0
         self._totals = [0] * BINS
         self._levels: dict[str, list[int]] = {}
@@ -137,6 +166,9 @@ class Tally:
             return
         facts = parse_facts(outcome.result.facts_json)
         (self._saved if outcome.again else self._spent).add(facts.used)
+        if not (outcome.again or outcome.result.left_open):
+            self._kept_rows += 1
+            self._kept.add(facts.used)
         if facts.total is None:
             self.abstained += 1
         else:
@@ -156,10 +188,11 @@ class Tally:
 
     def merge(self, other: Tally) -> None:
         """Add what another tally counted."""
-        for name in ("rows", "failed", "abstained", "again", "_sum"):
+        for name in ("rows", "failed", "abstained", "again", "_sum", "_kept_rows"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self._spent.merge(other._spent)
         self._saved.merge(other._saved)
+        self._kept.merge(other._kept)
         self._totals = [mine + theirs for mine, theirs in zip(self._totals, other._totals, strict=True)]
         for criterion, counts in other._levels.items():
             mine = self._levels.setdefault(criterion, [0] * len(counts))
@@ -183,12 +216,13 @@ class Tally:
         """
         judged = self.rows - self.failed - self.abstained
         gaps = ((text_of(id), count) for id, count in self._missing.most_common())
+        again, saved = self._found_again(whole=not stopped)
         return Summary(
             rows=self.rows,
             judged=judged,
             abstained=self.abstained,
             failed=self.failed,
-            again=self.again,
+            again=again,
             totals=tuple(self._totals),
             mean=self._sum / judged if judged else None,
             criteria=tuple(Spread(c, tuple(n[:-1]), n[-1]) for c, n in self._levels.items()),
@@ -196,7 +230,29 @@ class Tally:
             gaps=tuple((text, count) for text, count in gaps if text is not None)[: 2 * SHOWN],
             causes=tuple(Cause(n, cause, self._first[cause]) for cause, n in self._causes.most_common()),
             usage=self.usage,
-            saved=self._saved.usage,
+            saved=saved,
             capped=capped,
             stopped=stopped,
+            done=self.done,
         )
+
+    @property
+    def done(self) -> Done:
+        """What this pass and those before it have done."""
+        kept = self._before.and_then(Done(self._kept_rows, self._kept.usage))
+        return kept._replace(usage=self.usage)
+
+    def _found_again(self, *, whole: bool) -> tuple[int, Usage]:
+        """Rows that cost nothing in this run, and what they had cost before; without what earlier passes graded."""
+        before = self._before
+        if before.kept and not whole:
+            # Which of the rows that this pass came to are theirs is not known.
+            return 0, Usage()
+        return self.again - before.kept, _less(self._saved.usage, before.kept_usage)
+
+
+def _less(usage: Usage, part: Usage) -> Usage:
+    """Usage without a part of it; no money where no call is left."""
+    pairs = zip(numbers_of(usage), numbers_of(part), strict=True)
+    rest = usage_of([None if mine is None else mine - (theirs or 0) for mine, theirs in pairs])
+    return rest if rest.calls else rest.model_copy(update={"cost_usd": None})

@@ -155,6 +155,8 @@ def batch(
         return
     if out is None:
         raise typer.BadParameter("where to? Give -o OUT, or --dry-run.", param_hint="--out")
+    if retry_failed:
+        _check_files(job)
     options.say_if_offline(settings, judges)
     post = post_for(job, settings) if via == "batch-api" else None
     coach = options.make_coach(settings, judges, wrap=post.wrap if post else None)
@@ -163,7 +165,12 @@ def batch(
     summary = _run(coach, job, flow, runner)
     if retry_failed and summary.failed and not summary.capped:
         typer.echo(f"{summary.failed} rows failed; going over them once more.", err=True)
-        summary = _run(coach, _again(job), flow, runner)
+        first = summary
+        try:
+            summary = _run(coach, job, flow, partial(runner, before=first.done))
+        except CoachError:
+            _say(first, job, "Wrote")
+            raise
     _end(summary, job)
 
 
@@ -176,7 +183,7 @@ def _job(sources: tuple[Source, ...], out: str | None, format: StreamFormat, jou
         job = Job(sources, None, format, journal)
     else:
         path = Path(out)
-        device = path.exists() and not path.is_file()
+        device = _is_device(path)
         job = Job(sources, path, format if device else format_of(path, "output"), journal)
         if journal is None and not device:
             job = job._replace(journal=default_journal(path))
@@ -184,15 +191,18 @@ def _job(sources: tuple[Source, ...], out: str | None, format: StreamFormat, jou
     return job
 
 
-def _again(job: Job) -> Job:
-    """The same job for a second pass.
+def _is_device(path: Path) -> bool:
+    return path.exists() and not path.is_file()
+
+
+def _check_files(job: Job) -> None:
+    """Whether a second pass can be made.
 
     Raises:
-        InputError: its input or output is a stream, which passes once.
+        InputError: the input or output is a stream, which passes once.
     """
-    if job.out is None or any(s.path is None for s in job.sources):
-        raise InputError("--retry-failed needs files: a stream passes only once", hint="Run the same command again.")
-    return job
+    if any(path is None or _is_device(path) for path in (job.out, *(s.path for s in job.sources))):
+        raise InputError("--retry-failed needs files: a stream passes only once", hint="Name files, or leave it out.")
 
 
 def _run(coach: Coach, job: Job, flow: Flow, runner: Callable[..., Awaitable[Summary]]) -> Summary:

@@ -66,10 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app(args=list(arguments) if arguments is not None else None, prog_name="coach")
     except CoachError as error:
         say(error.message, error.hint, problems=error.problems if isinstance(error, BankError) else ())
+        _give_up_unwritable_output()
         return error.exit_code
     except BrokenPipeError:
         # The reader of our output went away (`coach questions | head`): not our fault, and nothing is left to say.
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        _give_up_unwritable_output()
         return 0
     except SystemExit as stop:
         if stop.code == EXIT_INTERRUPTED:
@@ -77,6 +78,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             typer.echo("Interrupted.", err=True)
         return stop.code if isinstance(stop.code, int) else EXIT_BUG
     return 0
+
+
+def _give_up_unwritable_output() -> None:
+    """Drop what standard output does not take: Python would try it once more at the end, and end with a code of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def entry_point() -> None:

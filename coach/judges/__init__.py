@@ -56,12 +56,13 @@ def make_judge(
     return PanelJudge(judges)
 
 
-def first_requests(settings: Settings, task: JudgeTask) -> tuple[ChatRequest, ...]:
-    """What an LLM judge of these settings would send about an answer before anything is asked again; nothing is called."""
+def first_requests(settings: Settings, *tasks: JudgeTask) -> tuple[ChatRequest, ...]:
+    """What an LLM judge of these settings would send about answers before anything is asked again; nothing is called."""
     from coach.judges.chat import Nowhere
 
     judge = _llm_judge(_Run(settings, None, None), Nowhere(settings.model or OPENAI_MODEL))
-    return tuple(r for sample in range(settings.samples) for r in judge.first_requests(task, sample))
+    samples = range(settings.samples)
+    return tuple(r for task in tasks for sample in samples for r in judge.first_requests(task, sample))
 
 
 class _Run(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from coach.evaluation.grade import grade_rows
-from coach.evaluation.labels import Labelled, load_labelled
+from coach.evaluation.labels import load_labelled
 from coach.evaluation.metrics import agreement
 from coach.files import numbered_lines
 from coach.fingerprints import digest

@@ -152,6 +152,13 @@ def test_a_row_at_fault_fails_alone_and_names_its_place() -> None:
     assert failures[0].cause == "the answer is empty"
 
 
+def test_rows_that_fail_alike_each_name_their_own_place() -> None:
+    empty = {"question_id": "q01", "answer": " "}
+    found = asyncio.run(collect(make(Judge(), rows_of([empty, empty]))))
+    told = [o.report.error.message for o in found if o.report.error]
+    assert told == ["row 1: the answer is empty", "row 2: the answer is empty"]
+
+
 def test_a_bug_in_one_row_costs_no_other() -> None:
     judge = Judge(lambda n: 1 / 0 if n == 1 else None)
     found = asyncio.run(collect(make(judge, rows(0, 1, 2))))

@@ -8,7 +8,7 @@ from builders import report
 from coach.batch.outcome import Failure, Outcome, Result, graded
 from coach.batch.records import grade_of
 from coach.batch.rows import Row
-from coach.batch.summary import MAX_CAUSES, OTHER_CAUSES, Summary, Tally
+from coach.batch.summary import MAX_CAUSES, OTHER_CAUSES, Done, Summary, Tally
 from coach.batch.wording import duration, sparkline, summary_lines
 from coach.errors import InputError
 from coach.models import Usage
@@ -24,11 +24,15 @@ def bad(cause: str, line: int = 1) -> Outcome:
     return Outcome(Row(line, {}), Result(b"", "", Failure(InputError(cause), cause)))
 
 
-def summed(*outcomes: Outcome) -> Summary:
-    tally = Tally()
+def summed(*outcomes: Outcome, before: Done | None = None, stopped: bool = False) -> Summary:
+    tally = Tally(before)
     for outcome in outcomes:
         tally.add(outcome)
-    return tally.summary()
+    return tally.summary(stopped=stopped)
+
+
+def failed_at_a_price() -> Outcome:
+    return Outcome(Row(1, {}), Result(b"", "", Failure(InputError("x"), "x", PAID)))
 
 
 def test_judged_abstained_and_failed_stay_apart() -> None:
@@ -109,7 +113,7 @@ def test_causes_beyond_the_most_count_together_when_merged_too() -> None:
 
 
 def test_what_failed_rows_cost_is_money_of_the_run() -> None:
-    failed = Outcome(Row(1, {}), Result(b"", "", Failure(InputError("x"), "x", PAID)))
+    failed = failed_at_a_price()
     assert summed(failed, failed._replace(again=True)).usage == PAID
 
 
@@ -125,3 +129,35 @@ def test_grades_kept_before_estimates_were_marked_are_counted() -> None:
     old = old._replace(facts_json=old.facts_json.replace(",0.5,0]", ",0.5]"))
     assert old.facts_json.endswith(",0.5]]")
     assert summed(Outcome(Row(1, {}), old)).usage == PAID
+
+
+def test_a_second_pass_counts_what_the_first_one_spent() -> None:
+    first = summed(ok(), failed_at_a_price())
+    second = summed(ok(again=True), ok(), before=first.done)
+    assert (second.usage.calls, second.usage.cost_usd) == (3, 1.5)
+
+
+def test_what_the_first_pass_graded_is_not_found_again_by_the_second() -> None:
+    first = summed(ok(), ok(again=True), bad("x"))
+    second = summed(ok(again=True), ok(again=True), ok(), before=first.done)
+    assert (second.again, second.saved) == (1, PAID)
+    third = summed(*[ok(again=True)] * 3, before=second.done)
+    assert (third.again, third.saved) == (1, PAID)
+
+
+def test_where_nothing_is_found_again_no_money_is_told_as_saved() -> None:
+    first = summed(ok(), bad("x"))
+    assert summed(ok(again=True), ok(), before=first.done).saved == Usage()
+
+
+def test_a_grade_left_open_is_not_expected_to_be_found_again() -> None:
+    open_ = ok()._replace(result=ok().result._replace(left_open=True))
+    first = summed(open_, ok())
+    second = summed(ok(), ok(again=True), before=first.done)
+    assert (second.again, second.usage.calls) == (0, 3)
+
+
+def test_a_second_pass_that_was_stopped_does_not_guess_whose_grades_it_found() -> None:
+    first = summed(ok(), ok(), bad("x"))
+    second = summed(ok(again=True), before=first.done, stopped=True)
+    assert (second.again, second.saved, second.usage.calls) == (0, Usage(), 2)

@@ -20,6 +20,7 @@ import pytest
 from servers.scripted import Server, refused, said, scripted
 
 from coach.cli import main
+from coach.files import Replacing
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "examples" / "q01-model-first.md"
@@ -229,6 +230,40 @@ def test_retry_failed_goes_over_failed_rows_in_the_same_run(ran: Ran, monkeypatc
     assert (ran.code, [r["status"] for r in ran.reports()], len(server.requests)) == (0, ["ok", "ok"], 3)
 
 
+def test_the_summary_after_retry_failed_tells_what_both_passes_spent(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COACH_TRIES", "1")
+    ran.write(*answers(3))
+    good = said(llm_reply(), prompt_tokens=2000, completion_tokens=900)
+    with scripted([good, refused(503, "busy"), good]) as server:
+        ran.batch("--base-url", server.base_url, "--model", "gpt-5-mini", "--concurrency", "1", "--retry-failed")
+    assert "3 calls, 6000 prompt" in ran.err
+    assert "found again" not in ran.err
+
+
+def test_a_second_pass_that_the_judge_ends_leaves_the_summary_of_the_first(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COACH_TRIES", "1")
+    monkeypatch.setattr("coach.batch.engine.GIVE_UP_AFTER", 3)
+    ran.write(*answers(6))
+    down = refused(503, "busy")
+    with scripted([down, down, said(llm_reply()), down, down, said(llm_reply()), down]) as server:
+        ran.batch(*at(server), "--concurrency", "1", "--retry-failed")
+    assert ran.code == 3
+    assert "6 rows, 2 judged, 0 without a total, 4 failed" in ran.err
+    assert [r["status"] for r in ran.reports()].count("ok") == 2
+
+
+@pytest.mark.parametrize(("source", "out"), [("-", "out.jsonl"), ("in.jsonl", "-"), ("in.jsonl", "/dev/null")])
+def test_retry_failed_refuses_streams_before_anything_is_paid_for(ran: Ran, source: str, out: str) -> None:
+    ran.write(*answers(1))
+    named = [name if name == "-" else str(ran.folder / name) for name in (source, out)]
+    with scripted([said(llm_reply())]) as server:
+        ran.coach("batch", named[0], "-o", named[1], "--retry-failed", *at(server))
+    assert (ran.code, server.requests) == (2, [])
+    assert "a stream passes only once" in ran.err
+
+
 def test_identical_rows_are_judged_once(ran: Ran) -> None:
     ran.write(*answers(1) * 5)
     with scripted([said(llm_reply())]) as server:
@@ -286,6 +321,26 @@ def test_a_full_disk_is_told_and_grades_are_kept(ran: Ran) -> None:
     assert "No space left" in ran.err
     # The second may still be under way when the first cannot be written.
     assert re.search(r"\n[12] grades", ran.coach("journal", "info", str(journal)).out)
+
+
+def test_a_full_disk_behind_standard_output_is_told_like_any_other(ran: Ran) -> None:
+    ran.write({"question_id": "zz", "answer": "x"})
+    command = [sys.executable, "-m", "coach", "batch", str(ran.folder / "in.jsonl"), "-o", "-", "--judge", "offline"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert b"standard output cannot be written: No space left" in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert b"ignored" not in done.stderr
+
+
+def test_an_output_that_another_run_is_writing_is_refused_before_anything_is_asked(ran: Ran) -> None:
+    ran.write(*answers(1))
+    with scripted([said(llm_reply())]) as server, Replacing(ran.folder / "out.jsonl"):
+        ran.batch(*at(server))
+        assert server.requests == []
+    assert ran.code == 2
+    assert "is being written by another process" in ran.err
 
 
 def test_an_output_that_cannot_be_written_is_told_before_anything_is_graded(ran: Ran) -> None:
