@@ -68,7 +68,7 @@ def main() -> None:
     options = parser.parse_args()
     coach = make_coach(NoJudge())
     prepared = [(r, coach.prepare(r.asked, r.answer)) for r in pick(options.answers)]
-    rows = [r for r, p in prepared if not p.decided]
+    rows = tuple(r for r, p in prepared if not p.decided)
     tasks = [p.task for _, p in prepared if not p.decided]
 
     async def work(per_call: int) -> list[Judgement]:

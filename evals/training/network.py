@@ -26,9 +26,9 @@ class Round(NamedTuple):
 
 
 ROUNDS = (Round(3, 2e-4), Round(3, 1e-4))
-"""One after the other. After the first alone the judge ranked worse than one trained for four epochs on two thirds of the rows."""
+"""One after the other; the first alone is too little."""
 AGAIN = 0.5
-"""Factor on the first round's rate if the network does not learn at it. At 4e-4 one start in three never left the labels' mean."""
+"""Factor on the first round's rate where the network does not learn at it; at 4e-4 one start in three did not."""
 LEARNS, BEFORE_LEARNING = 0.9, 1.6
 """A network whose second epoch costs more than this share of its first, and more than what guessing the mean costs about,
 has not learned."""
