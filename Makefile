@@ -8,7 +8,7 @@ export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help critique test check bench peers docs train folds evals baseline record all clean
+.PHONY: help critique test check bench peers docs train evals baseline record all clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,11 +50,8 @@ bench: $(BIN)/dev-ready ## measure what docs/benchmarks.md states
 peers: $(BIN)/dev-ready ## coach beside other libraries (installs each in its own environment, then ten minutes)
 	$(BIN)/python -m bench.peers
 
-train: $(BIN)/dev-ready ## train the offline judge that is shipped (twenty to thirty minutes)
-	$(BIN)/python -m evals.training train
-
-folds: $(BIN)/dev-ready ## measure it on questions it has not seen, before a new training (an hour)
-	$(BIN)/python -m evals.training folds
+train: $(BIN)/dev-ready ## train and measure the offline judge that is shipped (half an hour with AMX, an hour without)
+	$(BIN)/python -m evals.training
 
 REPLAY := --judge replay --replay-file evals/replay/smollm2-135m.jsonl
 

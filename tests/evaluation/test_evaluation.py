@@ -21,6 +21,7 @@ from coach.judges.decision import CARD, DATA
 from coach.models import Evidence, Judged
 from coach.report import CriterionReport, FlagReport
 from coach.settings import Settings
+from evals import ANSWERS, FOREIGN, FRESH
 from evals.training.examples import answers_digest, read_second
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,9 +47,13 @@ def test_the_shipped_figures_on_unseen_questions_keep_their_floors() -> None:
 
 
 def test_the_shipped_figures_are_those_of_the_answers_at_hand() -> None:
-    measured = json.loads((ROOT / "evals" / "training" / "held-out" / "figures.json").read_text(encoding="utf-8"))
-    assert json.loads((DATA / CARD).read_text(encoding="utf-8"))["held_out_questions"] == measured["figures"]
-    assert measured["answers"] == answers_digest(load_labelled(ROOT / "evals" / "answers"), read_second())
+    card = json.loads((DATA / CARD).read_text(encoding="utf-8"))
+    assert card["measured_on"] == answers_digest(load_labelled(ANSWERS), read_second())
+
+
+def test_no_new_question_was_trained_on() -> None:
+    trained = {r.group for r in load_labelled(ANSWERS)}
+    assert not trained & {r.group for r in (*load_labelled(FRESH), *load_labelled(FOREIGN))}
 
 
 def scripted(level: int) -> Coach:
