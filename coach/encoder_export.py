@@ -103,6 +103,8 @@ def open_graph(graph: Path, *, threads: int = 0) -> onnxruntime.InferenceSession
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
+    # Passes go on beside others: a thread that spins while it waits takes the processor from them.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
     except (told.Fail, told.InvalidArgument, told.InvalidGraph, told.InvalidProtobuf, told.NoSuchFile) as error:

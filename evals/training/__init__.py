@@ -1,1 +1,1 @@
-"""Training of the offline judge: `make folds` measures it on questions it has not seen, `make train` makes what is shipped."""
+"""Training of the offline judge: `make train` makes what is shipped and measures it on questions it has not seen."""
