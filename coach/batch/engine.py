@@ -25,7 +25,7 @@ from coach.flow import Lane, time_limit
 from coach.pipeline import Pipeline, Prepared
 from coach.report import FeedbackReport
 
-FIRST_BATCH, LARGEST_BATCH = 8, 64
+FIRST_BATCH, LARGEST_BATCH = 8, 128
 """Answers encoded at once: few as long as the judge waits for them, more once it has some in hand."""
 BACKLOG = 2 * LARGEST_BATCH
 """Answers prepared ahead of the judge."""
@@ -62,7 +62,7 @@ class _Job(NamedTuple):
 
 def batch_size(before: int) -> int:
     """Answers to encode at once after so many of a window."""
-    return max(FIRST_BATCH, min(before // 4, LARGEST_BATCH))
+    return max(FIRST_BATCH, min(before // 2, LARGEST_BATCH))
 
 
 class Engine:
