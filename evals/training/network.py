@@ -195,12 +195,11 @@ def fit(examples: Sequence[Example], *, draw: Draw, seed: int = 0) -> Network:
 def train_round(network: Network, one: Round, examples: Sequence[Example], draw: Draw, seed: int) -> bool:
     """Train in place; False, and an end, as soon as the second epoch shows that a network does not learn."""
     rng = random.Random(seed)  # noqa: S311 - an order to train in, no secret
-    rate = one.rate
     flag_weights = _flag_weights(examples)
     drawn = [draw(rng) for _ in range(one.epochs)]
     body = [p for p in network.encoder.parameters() if p.requires_grad]
     heads = [p for name, p in network.named_parameters() if not name.startswith("encoder.")]
-    groups = [{"params": body, "lr": rate}, {"params": heads, "lr": rate * HEAD_RATE}]
+    groups = [{"params": body, "lr": one.rate}, {"params": heads, "lr": one.rate * HEAD_RATE}]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
     steps = sum(-(-len(d) // BATCH) for d in drawn)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -220,7 +219,7 @@ def train_round(network: Network, one: Round, examples: Sequence[Example], draw:
             schedule.step()
             total += wrong.item() * len(chosen)
         lost.append(total / len(shown))
-        print(f"  rate {rate:g}, epoch {epoch + 1} of {one.epochs}: loss {lost[-1]:.3f}", flush=True)
+        print(f"  rate {one.rate:g}, epoch {epoch + 1} of {one.epochs}: loss {lost[-1]:.3f}", flush=True)
         if epoch == 1 and lost[1] > LEARNS * lost[0] and lost[1] > BEFORE_LEARNING:
             return False
     return True

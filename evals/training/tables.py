@@ -70,8 +70,8 @@ def _criteria(sets: Sequence[dict[str, Any]]) -> str:
 
 
 def _worst(above: dict[str, Any]) -> str:
-    rows = [(kind, f["n"], f["above_two"]) for kind, f in above.items()]
-    return _table(["Labelled 2 or below", "Answers", "Graded above 2"], rows)
+    rows = [(kind, f["n"], f["above_two"], f["open"]) for kind, f in above.items()]
+    return _table(["Labelled 2 or below", "With a total", "Of these above 2", "Without a total"], rows)
 
 
 def _reliability(bins: Sequence[dict[str, float]]) -> str:

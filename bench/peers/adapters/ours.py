@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import onnxruntime  # noqa: F401
+import onnxruntime  # noqa: F401 - these three count as import, see above
 import openai  # noqa: F401
 import tokenizers  # noqa: F401
 
