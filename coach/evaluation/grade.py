@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from coach.bank import QuestionBank
 from coach.embed import Embedder, Vectors, default_embedder
 from coach.evaluation.labels import Labelled
 from coach.grading import Coach
@@ -73,8 +74,21 @@ def grade_rows(
     judge: Judge, rows: Sequence[Labelled], settings: Settings | None = None, *, concurrency: int = 2
 ) -> list[GradedRow]:
     """Grade all rows, in order; a row that fails has a failed report."""
-    reports = grade_all(make_coach(judge, settings), [r.row for r in rows], concurrency=concurrency)
-    return [GradedRow(row, report) for row, report in zip(rows, reports, strict=True)]
+    coach = make_coach(judge, settings)
+    reports = grade_all(coach, [r.row for r in rows], concurrency=concurrency)
+    return [beside_label(row, report, coach.bank) for row, report in zip(rows, reports, strict=True)]
+
+
+def beside_label(row: Labelled, report: FeedbackReport, bank: QuestionBank) -> GradedRow:
+    """A report beside its label, of which only the red flags stay that the question is asked about.
+
+    A bank's own questions are asked about all its flags, one that is brought along about those that apply by default: no judge
+    is asked about the rest, so none can miss them.
+    """
+    if row.question_id:
+        return GradedRow(row, report)
+    asked = {f.id for f in bank.red_flags.values() if f.applies_by_default}
+    return GradedRow(row._replace(red_flags=row.red_flags & asked), report)
 
 
 def grade_all(coach: Coach, rows: Sequence[Mapping[str, object]], *, concurrency: int = 8) -> list[FeedbackReport]:

@@ -34,7 +34,7 @@ from pydantic import Field, model_validator
 from coach.answer import clean_answer
 from coach.bank import read_model
 from coach.evaluation.figures import further_figures
-from coach.evaluation.grade import GradedRow, grade_all
+from coach.evaluation.grade import GradedRow, beside_label, grade_all
 from coach.evaluation.invariants import broken_rules
 from coach.evaluation.labels import Labelled, load_labelled, spread
 from coach.evaluation.metrics import agreement
@@ -184,7 +184,7 @@ def check_file(file: PinFile, coach: Coach, *, concurrency: int = 4) -> tuple[Ch
     reports = grade_all(coach, [*pinned, *(r.row for r in rows.values())], concurrency=concurrency)
     of_pins, of_rows = tuple(reports[: len(pinned)]), reports[len(pinned) :]
     wrong = (_checked(p.name, p.answer, p.expect, r) for p, r in zip(file.pins, of_pins, strict=True))
-    graded = {key: GradedRow(row, report) for (key, row), report in zip(rows.items(), of_rows, strict=True)}
+    graded = {key: beside_label(row, report, coach.bank) for (key, row), report in zip(rows.items(), of_rows, strict=True)}
     floors = tuple(
         broken
         for floor, rows_of in zip(file.floors, chosen, strict=True)

@@ -1,4 +1,4 @@
-"""Train the offline judge that is shipped, and measure it on the third of the questions that was kept from it."""
+"""Train the offline judge, measure it on a third of the questions that was kept from it, then train it on all and ship it."""
 
 from __future__ import annotations
 
@@ -22,54 +22,58 @@ from coach.judges.features import FEATURES_VERSION, feature_names
 from coach.judges.offline import OfflineJudge
 from coach.models import JudgeTask
 from coach.weights import sha256_of
-from evals import ANSWERS, FOREIGN, FRESH, ROOT
+from evals import ANSWERS, FOREIGN, FRESH, PRACTICE, ROOT
 from evals.training.examples import answers_digest, read_second
 from evals.training.measure import held_out_figures
-from evals.training.networks import kept_out, train_network
+from evals.training.networks import kept_out, train_networks
 from evals.training.stack import build_data, fit_decision, prepare
 from evals.training.tables import render
 
-NETWORK = ROOT / "build" / "training" / GRAPH
+BUILT = ROOT / "build" / "training"
+MEASURED, SHIPPED = BUILT / "measured.onnx", BUILT / GRAPH
 TABLES = ROOT / "evals" / "figures.md"
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m evals.training", description=__doc__)
-    parser.add_argument("--keep", action="store_true", help="use the network that lies in build/training already")
+    parser.add_argument("--keep", action="store_true", help="use the networks that lie in build/training already")
     args = parser.parse_args()
-    if not (args.keep and NETWORK.exists()):
-        train_network(NETWORK)
-    ship(NETWORK)
+    if not (args.keep and MEASURED.exists() and SHIPPED.exists()):
+        train_networks(MEASURED, SHIPPED)
+    ship(MEASURED, SHIPPED)
 
 
-def ship(graph: Path) -> None:
-    """Measure a network on the questions it has not seen, fit the decision on what it reads there, write both and the card.
+def ship(measured: Path, shipped: Path) -> None:
+    """Fit the decision on what the measured network reads of questions it has not seen; write the shipped one, that and the card.
 
     Args:
-        graph: as `train_network` wrote it.
+        measured: as `train_networks` wrote it.
+        shipped: the same after its last round, which took in those questions.
     """
     rows = load_labelled(ANSWERS)
     unseen = [row for row, out in zip(rows, kept_out(rows), strict=True) if out]
-    network = CrossEncoder(graph)
+    network = CrossEncoder(measured)
     prepared = prepare(unseen)
     data = build_data(prepared, [_read(network, task) for _, task in prepared])
     figures = held_out_figures(data, unseen, _styles())
     DATA.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(graph, DATA / GRAPH)
+    shutil.copyfile(shipped, DATA / GRAPH)
     _write_weights(fit_decision(data, np.arange(len(data.rows))))
     judge = OfflineJudge(load_decision())
     card = {
         "what": "all-MiniLM-L6-v2 fine-tuned on question, points and answer; a linear decision on what it reads and counts",
-        "trained_on": f"{len(rows) - len(unseen)} answers of evals/answers",
-        "decision_fitted_on": f"{len(unseen)} answers to the questions kept from the network",
+        "trained_on": f"{len(rows)} answers of evals/answers",
+        "measured_on": f"{len(unseen)} of them, read before the last round by a network that had seen the other {len(rows) - len(unseen)}",
+        "decision_fitted_on": "the same readings",
         "labels": "by language models, writer and labeller alike; no person took part",
         "trained_at": datetime.now(UTC).date().isoformat(),
         "limits": "English; questions on ML in products, less sure elsewhere; labels by language models, no person's",
         "held_out_questions": figures,
         "fresh_questions": agreement(grade_rows(judge, load_labelled(FRESH))),
+        "practice_answers": agreement(grade_rows(judge, load_labelled(PRACTICE))),
         "foreign_questions": agreement(grade_rows(judge, load_labelled(FOREIGN))),
-        "measured_on": answers_digest(rows, read_second()),
+        "answers_digest": answers_digest(rows, read_second()),
         "answers": [digest(r.answer)[:TRAINED_DIGITS] for r in rows],
     }
     (DATA / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

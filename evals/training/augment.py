@@ -16,8 +16,6 @@ from coach.models import Question
 from coach.segment import segment
 from evals.training.examples import Example
 
-SWAPPED = 0.04
-"""Answers put under another question, as a share of all, anew each epoch. More make the judge cautious: see evals/README.md."""
 DISTURBED = 0.2
 """Share of the answers padded or reordered, anew each epoch."""
 OFF_TOPIC = {
@@ -67,10 +65,10 @@ class Augmented:
         self._sources = list(sources)
         self._others = _unlike({s.question.reference: s.question for s in sources}, embedder)
 
-    def epoch(self, rng: random.Random) -> list[Example]:
-        """All answers, some of them disturbed, and some a second time under another question."""
+    def epoch(self, rng: random.Random, swapped: float) -> list[Example]:
+        """All answers, some of them disturbed, and such a share a second time under another question."""
         found = [_disturbed(s, rng) if rng.random() < DISTURBED else s.example for s in self._sources]
-        for s in rng.sample(self._sources, round(SWAPPED * len(self._sources))):
+        for s in rng.sample(self._sources, round(swapped * len(self._sources))):
             found.append(_swapped(s, rng.choice(self._others[s.question.reference])))
         return found
 

@@ -1,12 +1,12 @@
-"""Train and export the network, on two thirds of the questions; the other third tells what it is worth on new ones."""
+"""Train and export the network: on two thirds of the questions, so that the last tells what it is worth on new ones; then on all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import starmap
 from pathlib import Path
 
 import numpy as np
-from sklearn.model_selection import GroupKFold
 
 from coach.bank import load_bank, with_points
 from coach.embed import default_embedder
@@ -14,24 +14,19 @@ from coach.evaluation.labels import Labelled, load_labelled
 from coach.models import Question
 from coach.segment import segment
 from coach.settings import Settings
-from evals import ANSWERS
+from evals import ANSWERS, KEPT_OUT
 from evals.training.augment import Augmented, Source
 from evals.training.examples import examples_of, read_second
 from evals.training.export import export
-from evals.training.network import fit
+from evals.training.network import LAST, ROUNDS, fit, train_round
 
-PARTS = 3
-"""One of so many equal parts of the questions is kept from the network."""
 SEED = 0
 
 
 def kept_out(rows: Sequence[Labelled]) -> np.ndarray:
-    """Whether a row's question is kept from the network, shape (n,)."""
-    groups = [r.group for r in rows]
-    _, test = next(GroupKFold(PARTS, shuffle=True, random_state=SEED).split(groups, groups=groups))
-    found = np.zeros(len(rows), dtype=bool)
-    found[test] = True
-    return found
+    """Whether a row's question is one on which the judge is measured, shape (n,)."""
+    groups = set(KEPT_OUT.read_text(encoding="utf-8").split())
+    return np.array([r.group in groups for r in rows])
 
 
 def questions_of(rows: Sequence[Labelled]) -> list[Question]:
@@ -48,18 +43,16 @@ def questions_of(rows: Sequence[Labelled]) -> list[Question]:
     return [found[r.group] for r in rows]
 
 
-def train_network(target: Path) -> None:
-    """Train on the answers to all questions but those kept out, and write the graph."""
+def train_networks(measured: Path, shipped: Path) -> None:
+    """Train on the answers to all questions but those kept out, and write what is measured; then on all, and write what ships."""
     rows = load_labelled(ANSWERS)
     questions = questions_of(rows)
-    examples = examples_of(rows, questions, read_second())
-    sources = [
-        Source(*s)
-        for s, out in zip(zip(rows, questions, examples, strict=True), kept_out(rows), strict=True)
-        if not out
-    ]
-    print(f"training on {len(sources)} of {len(rows)} answers", flush=True)
+    everything = list(starmap(Source, zip(rows, questions, examples_of(rows, questions, read_second()), strict=True)))
+    some = [s for s, out in zip(everything, kept_out(rows), strict=True) if not out]
     embedder = default_embedder(Settings.from_environment().cache_dir)
-    network = fit([s.example for s in sources], draw=Augmented(sources, embedder).epoch, seed=SEED)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    export(network, target)
+    print(f"training on {len(some)} of {len(rows)} answers, then on all", flush=True)
+    network = fit([s.example for s in some], draw=Augmented(some, embedder).epoch, seed=SEED)
+    measured.parent.mkdir(parents=True, exist_ok=True)
+    export(network, measured)
+    train_round(network, LAST, [s.example for s in everything], Augmented(everything, embedder).epoch, SEED + len(ROUNDS))
+    export(network, shipped)

@@ -8,14 +8,14 @@ from typing import Any
 from coach.judges import ESCALATE_MARGIN
 
 MARGINS = (0, 8, 10, 12, 14)
-_SETS = ("Questions not seen", "New questions", "Other fields")
+_SETS = ("Questions not seen", "New questions", "Other fields", "The bank's questions, new answers")
 _HEAD = "Written by `make train` from `coach/judges/data/card.json`; `README.md` says how to read it.\n"
 
 
 def render(card: dict[str, Any]) -> str:
     """All tables of a card, held-out questions first."""
     held = card["held_out_questions"]
-    sets = [held, card["fresh_questions"], card["foreign_questions"]]
+    sets = [held, card["fresh_questions"], card["foreign_questions"], card["practice_answers"]]
     parts = [
         f"# The offline judge in figures\n\n{_HEAD}\n{_told(card)}",
         f"## The hiring signal\n\n{_overall(sets)}",
@@ -38,7 +38,8 @@ def _told(card: dict[str, Any]) -> str:
     held = card["held_out_questions"]
     given, n = held["overall"]["n"], held["overall"]["n"] + held["abstained"] + held["failed"]
     return (
-        f"Trained {card['trained_at']} on {card['trained_on']}. On questions not seen {given} of {n} answers got a total, "
+        f"Trained {card['trained_at']} on {card['trained_on']}. The first column is of the network before it was shown the answers "
+        f"to a third of the questions, the others are of the one shipped. On questions not seen {given} of {n} answers got a total, "
         f"{held['abstained']} none ({held['abstained'] / n:.0%}, the judge being too unsure), {held['failed']} failed."
     )
 
@@ -51,7 +52,7 @@ def _overall(sets: Sequence[dict[str, Any]]) -> str:
         ("Spearman of the total", *(f"{s['total_spearman']:.2f}" for s in sets), ""),
         ("exact", *(f"{o['exact']:.0%}" for o in overall), ""),
         ("within one", *(f"{o['within_one']:.0%}" for o in overall), "95%"),
-        ("twins within one of each other", f"{twins['share']:.0%} of {twins['pairs']} pairs", "", "", "95%"),
+        ("twins within one of each other", f"{twins['share']:.0%} of {twins['pairs']} pairs", "", "", "", "95%"),
         ("red flags, micro-F1", *(f"{s['red_flags']['micro_f1']:.2f}" for s in sets), "0.70"),
         ("answers with a total", *(o["n"] for o in overall), ""),
     ]
