@@ -135,13 +135,16 @@ class Span(NamedTuple):
     end: int
 
 
+SegmentKind = Literal["sentence", "bullet", "heading", "code"]
+
+
 class Segment(NamedTuple):
     """A sentence, bullet, heading or code block of the answer; `answer[start:end] == text` always."""
 
     start: int
     end: int
     text: str
-    kind: Literal["sentence", "bullet", "heading", "code"] = "sentence"
+    kind: SegmentKind = "sentence"
 
 
 class Passage(NamedTuple):
