@@ -318,6 +318,7 @@ class Pipeline:
                 *withheld(card),
             ),
             incomplete=judgement.incomplete,
+            left_open=judgement.open_parts,
             fingerprint=Fingerprint(
                 answer=digest(task.answer),
                 rubric=prepared.rubric_fingerprint,

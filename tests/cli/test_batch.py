@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from servers.scripted import Server, refused, said, scripted
+from servers.scripted import Reply, Server, refused, said, scripted
 
 from coach.cli import main
 from coach.files import Replacing
@@ -276,6 +276,49 @@ def test_no_cache_judges_anew(ran: Ran) -> None:
     with scripted([said(llm_reply())]) as server:
         ran.batch(*at(server))
         ran.batch(*at(server), "--no-cache")
+def one_judge_down(body: dict[str, Any]) -> Reply:
+    return refused(503, "down") if body["model"] == "b" else said(llm_reply())
+
+
+PANEL = ("--judge", "llm:a", "--judge", "llm:b")
+
+
+def test_a_batch_whose_grades_lack_a_judge_ends_in_the_code_of_failed_rows(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COACH_TRIES", "1")
+    ran.write(*answers(2))
+    with scripted(one_judge_down) as server:
+        ran.batch("--base-url", server.base_url, *PANEL)
+    assert ran.code == 4
+    assert [(r["status"], r["incomplete"]) for r in ran.reports()] == [("ok", "unreachable")] * 2
+
+
+def test_the_judge_that_grades_lack_is_named_with_rows_reason_and_mend(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COACH_TRIES", "1")
+    ran.write(*answers(2))
+    with scripted(one_judge_down) as server:
+        ran.batch("--base-url", server.base_url, *PANEL)
+    assert "2 rows, 2 judged, 0 without a total, 0 failed. 2 grades are incomplete." in ran.err
+    assert re.search(r"2 x the judge llm:b: the model 'b' at .* answered 503: down \(first at line 1\)", ran.err)
+    assert "The same command again tries the incomplete rows anew" in ran.err
+
+
+def test_retry_failed_goes_over_incomplete_grades_too(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COACH_TRIES", "1")
+    down = [True]
+
+    def script(body: dict[str, Any]) -> Reply:
+        return refused(503, "down") if body["model"] == "b" and down and down.pop() else said(llm_reply())
+
+    ran.write(*answers(2))
+    with scripted(script) as server:
+        ran.batch("--base-url", server.base_url, *PANEL, "--concurrency", "1", "--retry-failed")
+    assert (ran.code, [r["incomplete"] for r in ran.reports()]) == (0, [None, None])
+
+
     assert len(server.requests) == 2
 
 
