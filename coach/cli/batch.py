@@ -121,7 +121,7 @@ def batch(
     from coach.batch.by_provider import run_by_provider
     from coach.batch.engine import Flow
     from coach.batch.reading import find_sources
-    from coach.batch.run import Job, run
+    from coach.batch.run import Job, check, run
 
     settings = options.settings_from(
         bank=bank,
@@ -150,6 +150,7 @@ def batch(
     if engine == "local" and (actors or rate):
         raise typer.BadParameter("--actors and --rate go with --engine ray.")
     job = _job(found, None if engine == "ray" else out, format, journal)._replace(report=report, strict=strict)
+    check(job)
     if dry_run:
         _estimate(options.make_coach(settings, judges), job, flow, settings, judges, via)
         return
@@ -178,7 +179,7 @@ def batch(
 def _job(sources: tuple[Source, ...], out: str | None, format: StreamFormat, journal: Path | None) -> Job:
     from coach.batch.journal import default_journal
     from coach.batch.reading import format_of
-    from coach.batch.run import Job, check
+    from coach.batch.run import Job
 
     if out is None or out == "-":
         job = Job(sources, None, format, journal)
@@ -188,7 +189,6 @@ def _job(sources: tuple[Source, ...], out: str | None, format: StreamFormat, jou
         job = Job(sources, path, format if device else format_of(path, "output"), journal)
         if journal is None and not device:
             job = job._replace(journal=default_journal(path))
-    check(job)
     return job
 
 
