@@ -447,7 +447,7 @@ def test_killed_while_replies_come_down_it_fetches_them_again(folder: Path) -> N
 
 def test_asked_to_end_while_it_waits_it_says_how_to_go_on(folder: Path) -> None:
     looked_or_over = threading.Event()
-    command = [sys.executable, "-m", "coach", "batch", str(folder / "in.jsonl"), "-o", str(folder / "out.jsonl")]
+    command = [sys.executable, "-c", COMMAND, "batch", str(folder / "in.jsonl"), "-o", str(folder / "out.jsonl")]
     with provider(
         good, [Course(("in_progress",))], hold=lambda step: looked_or_over.set() if step == "looked" else None
     ) as server:
@@ -462,6 +462,17 @@ def test_asked_to_end_while_it_waits_it_says_how_to_go_on(folder: Path) -> None:
     assert process.returncode == 130
     assert b"6 requests are with the provider; the same command again goes on waiting" in err
     assert b"Traceback" not in err
+
+
+COMMAND = """
+import sys
+import coach.embed
+from batch.processes import SameEmbedder
+from coach.cli import main
+coach.embed.default_embedder = lambda cache: SameEmbedder()
+sys.exit(main(sys.argv[1:]))
+"""
+"""`coach`, without an encoder to be exported first."""
 
 
 def _set_after(process: subprocess.Popen[bytes], over: threading.Event) -> None:
