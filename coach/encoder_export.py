@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment] # a module elsewhere
 
 OPSET = 18
 EXPORT_VERSION = 2
@@ -205,7 +205,7 @@ def _export(source: Path, target: Path) -> None:
         import torch
         from transformers import AutoModel
 
-        class Sentence(torch.nn.Module):  # type: ignore[misc]
+        class Sentence(torch.nn.Module):  # type: ignore[misc] # torch has no types here
             def __init__(self) -> None:
                 super().__init__()
                 self.encoder = AutoModel.from_pretrained(

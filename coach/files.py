@@ -14,7 +14,7 @@ from coach.errors import InputError
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment] # a module elsewhere
 
 
 def write_text(path: Path, text: str) -> None:

@@ -135,13 +135,16 @@ class Span(NamedTuple):
     end: int
 
 
+SegmentKind = Literal["sentence", "bullet", "heading", "code"]
+
+
 class Segment(NamedTuple):
     """A sentence, bullet, heading or code block of the answer; `answer[start:end] == text` always."""
 
     start: int
     end: int
     text: str
-    kind: Literal["sentence", "bullet", "heading", "code"] = "sentence"
+    kind: SegmentKind = "sentence"
 
 
 class Passage(NamedTuple):
@@ -300,6 +303,14 @@ class Usage(Frozen):
     estimated_calls: int = 0
 
 
+class LeftOpen(Frozen):
+    """A part of a grade that is missing, and that another try may well bring."""
+
+    what: str = Field(description="the judge, samples or criteria that are missing")
+    reason: str
+    hint: str = ""
+
+
 class Judgement(Frozen):
     """All a judge says of one answer: one verdict for every criterion of the rubric, in the rubric's order."""
 
@@ -310,11 +321,32 @@ class Judgement(Frozen):
     warnings: tuple[str, ...] = ()
     lost: Shortfall | None = None
     """Why something is missing that shows in no verdict: one of several judges, a list of flags."""
+    left_open: tuple[LeftOpen, ...] = ()
+    """What is missing, part by part, where more than the verdicts tell it."""
 
     @property
     def incomplete(self) -> Shortfall | None:
         """Why any part is missing that another try may well bring; None where none is."""
         return shortfall([self.lost, *(v.status for v in self.verdicts if isinstance(v, Abstained))])
+
+    @property
+    def open_parts(self) -> tuple[LeftOpen, ...]:
+        """All that is missing and that another try may well bring; none where the judgement is whole."""
+        why = self.incomplete
+        if why is None or self.left_open:
+            return self.left_open
+        gaps: dict[str, list[str]] = {}
+        for verdict in self.verdicts:
+            if isinstance(verdict, Abstained) and shortfall([verdict.status]):
+                gaps.setdefault(verdict.reason, []).append(verdict.criterion_id)
+        found = tuple(LeftOpen(what=f"levels of {', '.join(ids)}", reason=reason) for reason, ids in gaps.items())
+        return found or (LeftOpen(what="a part of the judgement", reason=_GAVE_OUT[why]),)
+
+
+_GAVE_OUT: dict[Shortfall, str] = {
+    "over_budget": "the cost cap was reached",
+    "unreachable": "the endpoint could not be reached",
+}
 
 
 def shortfall(statuses: Iterable[str | None]) -> Shortfall | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -79,6 +79,8 @@ class Prepared(NamedTuple):
         return any(f.decides for f in self.task.findings)
 
 
+Match = Callable[[Sequence[Prepared]], Iterable[Prepared]]
+"""Drafts to the same with their matches, in order; asks the encoder."""
 Asked = str | Brought | Question
 """An id of the bank, or a question brought along."""
 
@@ -97,6 +99,7 @@ class Pipeline:
 
     Attributes:
         pace: how many calls the endpoint takes at once, as learned from its responses.
+        matching: does the matching of `prepare_many`, given what does it without; None leaves it to that.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class Pipeline:
         self.settings = settings or Settings.from_environment()
         self.bank = bank if isinstance(bank, QuestionBank) else load_bank(Path(bank) if bank else self.settings.bank)
         self.pace = Pace()
+        self.matching: Callable[[Match, Sequence[Prepared]], Iterable[Prepared]] | None = None
         self.judge = (
             make_judge(judge, self.settings, on_verdicts=on_verdicts, pace=self.pace, wrap=wrap)
             if isinstance(judge, str | Sequence)
@@ -170,7 +174,10 @@ class Pipeline:
 
     def _prepare(self, answers: Sequence[tuple[Asked, str]], *, many: bool) -> list[Prepared | CoachError]:
         drafts = [self._draft(question, answer) for question, answer in answers]
-        matched = self._match([d for d in drafts if isinstance(d, Prepared) and not d.decided], many=many)
+        match: Match = partial(self._match, many=many)
+        if many and self.matching is not None:
+            match = partial(self.matching, match)
+        matched = iter(match([d for d in drafts if isinstance(d, Prepared) and not d.decided]))
         return [d if isinstance(d, CoachError) or d.decided else _screened(next(matched)) for d in drafts]
 
     def ready(self, asked: Asked) -> Ready:
@@ -311,6 +318,7 @@ class Pipeline:
                 *withheld(card),
             ),
             incomplete=judgement.incomplete,
+            left_open=judgement.open_parts,
             fingerprint=Fingerprint(
                 answer=digest(task.answer),
                 rubric=prepared.rubric_fingerprint,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from coach.models import CriterionStatus, Evidence, Frozen, LevelValue, Opinion, PointStatus, Shortfall, Usage
+from coach.models import CriterionStatus, Evidence, Frozen, LeftOpen, LevelValue, Opinion, PointStatus, Shortfall, Usage
 
 SCHEMA_VERSION: Literal[1] = 1
 JudgeKind = Literal["offline", "llm", "replay", "screen", "panel"]
@@ -112,6 +112,7 @@ class FeedbackReport(Frozen):
     incomplete: Shortfall | None = Field(
         default=None, description="why a judge, a sample or a criterion is missing that another run may bring"
     )
+    left_open: tuple[LeftOpen, ...] = Field(default=(), description="what is missing of an incomplete grade, and why")
     fingerprint: Fingerprint
     usage: Usage = Usage()
     error: ErrorReport | None = None

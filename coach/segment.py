@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from coach.models import Segment
+from coach.models import Segment, SegmentKind
 
 MAX_WORDS = 45
 """A longer sentence is cut at a clause boundary: the encoder's vector of a long run-on says little about its parts."""
@@ -97,19 +97,19 @@ def _paragraph(text: str, start: int, end: int) -> Iterator[Segment]:
         yield from _slice(text, heading.end(), end, "heading")
         return
     bullet = _BULLET.match(text, start, end)
-    kind = "bullet" if bullet else "sentence"
+    kind: SegmentKind = "bullet" if bullet else "sentence"
     for s, e in _sentences(text, bullet.end() if bullet else start, end):
         for piece_start, piece_end in _clauses(text, s, e):
             yield from _slice(text, piece_start, piece_end, kind)
 
 
-def _slice(text: str, start: int, end: int, kind: str) -> Iterator[Segment]:
+def _slice(text: str, start: int, end: int, kind: SegmentKind) -> Iterator[Segment]:
     """The stretch without surrounding white space, if anything is left."""
     stretch = text[start:end]
     core = stretch.strip()
     if any(c.isalnum() for c in core) or (core and kind == "code") or _has_symbol(core):
         start += len(stretch) - len(stretch.lstrip())
-        yield Segment(start, start + len(core), core, kind)  # type: ignore[arg-type]
+        yield Segment(start, start + len(core), core, kind)
 
 
 def _has_symbol(core: str) -> bool:

@@ -13,7 +13,7 @@ MAX_BYTES = 1_000_000
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _StrictLoader(_BASE):  # type: ignore[misc]
+class _StrictLoader(_BASE):  # type: ignore[misc] # which of the two is known when it runs
     """libyaml's safe loader, to which a key that stands twice is an error."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:

@@ -138,5 +138,5 @@ def _run(python: Path, mode: Mode, job: Job, patience: float) -> Took:
 
 def _environment(job: Job) -> dict[str, str]:
     """This one without what would point a library elsewhere."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "COACH_"))}  # noqa: TID251
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "COACH_"))}  # noqa: TID251 - handed on, not read
     return {**kept, **QUIET, "OPENAI_BASE_URL": job.url, "PYTHONPATH": str(ROOT)}

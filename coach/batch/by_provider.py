@@ -17,6 +17,7 @@ from pathlib import Path
 
 from coach.batch.engine import Engine, Flow
 from coach.batch.journal import Journal
+from coach.batch.matched import read_once
 from coach.batch.outbox import File, Limits, Outbox
 from coach.batch.reading import read_rows
 from coach.batch.run import Job, Streams, Watch, run
@@ -144,7 +145,7 @@ async def run_by_provider(
     # A row waits only while its request is put into the box, and many that fail together fail for reasons of their own.
     # So do those without money: the replies that others need may be there, and are paid for.
     flow = (flow or Flow())._replace(gives_up=False, ends_at_cap=False)
-    with closing(Journal(post.outbox.path)) as journal:
+    with closing(Journal(post.outbox.path)) as journal, read_once(pipeline, post.outbox.path) as book:
         if not journal.claim([_LOCK]):
             raise JournalError(
                 f"another process is at work on the batches of {journal.path}",
@@ -164,6 +165,7 @@ async def run_by_provider(
         # The last pass finds all it needs in the journal.
         summary = await run(pipeline, job, flow=flow, streams=streams, watch=watch, before=done)
         post.outbox.clear()
+        book.clear()
     return summary
 
 

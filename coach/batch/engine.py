@@ -342,7 +342,7 @@ class Engine:
                 self._journal.keep([(slot.key, grade)])
             else:
                 self._journal.fail(slot.key, LEFT_OPEN)
-        self._settle(slot, graded(grade, left_open=not finished(report)))
+        self._settle(slot, graded(grade, left_open=report.left_open))
 
     def _settle_unjudged(self, slot: Slot, report: FeedbackReport) -> None:
         """Too little came for a total: a failure, whose report still says what became of each criterion."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from coach.batch.records import Grade, body_of, line_of, report_of
 from coach.batch.rows import Row
 from coach.errors import CoachError, CostCapReached, InputError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
-from coach.models import Usage
+from coach.models import LeftOpen, Usage
 from coach.pipeline import Pipeline
 from coach.report import ErrorReport, FeedbackReport
 
@@ -34,8 +34,8 @@ class Result(NamedTuple):
     facts_json: str = ""
     """Empty for a failure."""
     failure: Failure | None = None
-    left_open: bool = False
-    """A grade that is not kept, because the endpoint or the cost cap left some of it open."""
+    left_open: tuple[LeftOpen, ...] = ()
+    """What the endpoint or the cost cap left open of a grade, which is therefore not kept."""
 
 
 class Outcome(NamedTuple):
@@ -57,7 +57,7 @@ class Outcome(NamedTuple):
         return report_of(self.row.id, self.result.body)
 
 
-def graded(grade: Grade, *, left_open: bool = False) -> Result:
+def graded(grade: Grade, *, left_open: tuple[LeftOpen, ...] = ()) -> Result:
     """A grade as a result."""
     return Result(grade.body, grade.facts_json, left_open=left_open)
 

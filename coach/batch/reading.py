@@ -62,6 +62,8 @@ def find_sources(names: Sequence[str], *, stream_format: Format = "jsonl") -> tu
 
 def _expanded(name: str) -> list[Path]:
     if Path(name).exists() or not glob.has_magic(name):
+        if Path(name).is_dir():
+            raise InputError(f"{name} is a folder", hint=f"Name its files, as in '{Path(name) / '*.csv'}'.")
         return [Path(name)]
     paths = sorted(Path(p) for p in glob.glob(name, recursive=True))
     if not paths:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
+from math import isfinite
 from typing import Any, NamedTuple, Protocol
 
 from coach.batch.rows import Row
@@ -97,8 +99,28 @@ def _head(id: str) -> bytes:
 
 
 def _json(value: object) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    return escape_controls(text).encode("utf-8", "backslashreplace")
+    return escape_controls(json_of(value, (",", ":"))).encode("utf-8", "backslashreplace")
+
+
+def json_of(value: object, separators: tuple[str, str] = (", ", ": ")) -> str:
+    """JSON of a value from outside: null where a number is none or infinite, for which JSON has no word."""
+    plain = partial(json.dumps, ensure_ascii=False, separators=separators, default=str, allow_nan=False)
+    try:
+        return plain(value)
+    except ValueError:
+        return plain(_finite(value))
+
+
+def _finite(value: object) -> object:
+    match value:
+        case float() if not isfinite(value):
+            return None
+        case dict():
+            return {k: _finite(v) for k, v in value.items()}
+        case list() | tuple():
+            return [_finite(v) for v in value]
+        case _:
+            return value
 
 
 def facts_json(report: FeedbackReport) -> str:

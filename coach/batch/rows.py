@@ -92,10 +92,10 @@ def check_columns(columns: Sequence[str], where: str) -> None:
     if "question_id" not in columns and not {"question", "reference"} <= set(columns):
         wanted.append("question_id")
     if wanted:
-        near = [n for w in wanted for n in _meant(w, columns)]
+        renames = [f"{n!r} to {w!r}" for w in wanted for n in _meant(w, columns)]
         hint = (
-            f"Rename {near[0]!r}?"
-            if near
+            f"Rename {' and '.join(renames)}?"
+            if renames
             else "Every row needs `answer`, and `question_id` or `question` and `reference`."
         )
         had = ", ".join(columns[:12]) or "no columns"
@@ -110,9 +110,14 @@ _ALSO_CALLED = {
 
 def _meant(wanted: str, columns: Sequence[str]) -> list[str]:
     """Columns that may be the one wanted, under another name."""
-    others = [c for c in columns if c not in READ_KEYS]
-    near = get_close_matches(wanted, others, n=1, cutoff=0.6)
-    return near or [c for c in others if c.lower() in _ALSO_CALLED[wanted]]
+    others = {_plain(c): c for c in columns if c not in READ_KEYS}
+    near = [wanted] if wanted in others else get_close_matches(wanted, others, n=1, cutoff=0.6)
+    return [others[n] for n in near or [c for c in others if c in _ALSO_CALLED[wanted]][:1]]
+
+
+def _plain(column: str) -> str:
+    """A name without what people write differently: `Question ID` is `question_id`."""
+    return re.sub(r"[\W_]+", "_", column.lower()).strip("_")
 
 
 class Entry(NamedTuple):

@@ -11,7 +11,7 @@ from typing import IO, NamedTuple
 from coach.batch.engine import Engine, Flow
 from coach.batch.journal import Journal
 from coach.batch.page import Pages
-from coach.batch.reading import Format, Source, read_rows
+from coach.batch.reading import Format, Source, carried_columns, read_rows
 from coach.batch.summary import Done, Summary, Tally
 from coach.batch.writing import Shape, Writer, open_writer, shape_for
 from coach.errors import InputError
@@ -108,15 +108,28 @@ def check(job: Job) -> None:
     """Whether the job's files go together.
 
     Raises:
-        InputError: the output is an input too, or an input is not there.
+        InputError: two of them are the same file, an input is not there, or is a table that lacks a column every row needs.
     """
+    _check_apart(job)
     for source in job.sources:
         if source.path is None:
             continue
         if not source.path.exists():
             raise InputError(f"{source.path} cannot be read: there is no such file", hint="Check the path.")
-        if job.out and source.path.resolve() == job.out.resolve():
-            raise InputError(f"{job.out} is the input too", hint="Write the reports to another file.")
+        if source.format != "jsonl":
+            # Before anything is written: a header that will not do leaves no file behind.
+            carried_columns([source])
+
+
+def _check_apart(job: Job) -> None:
+    """Each file that is written is a file of its own: one that was given twice would be lost, and with it what was paid for."""
+    taken = {s.path.resolve(): "an input" for s in job.sources if s.path is not None}
+    for path, role in ((job.out, "the output"), (job.journal, "the journal"), (job.report, "the report")):
+        if path is None or (path.exists() and not path.is_file()):
+            continue
+        other = taken.setdefault(path.resolve(), role)
+        if other != role:
+            raise InputError(f"{path} is {other} and {role} at once", hint="Give each a file of its own.")
 
 
 @contextmanager

@@ -20,11 +20,38 @@ SHOWN = 5
 
 
 class Cause(NamedTuple):
-    """A reason for failures: how many, and the first place it struck."""
+    """A reason for failures, or for what is missing: how many rows, the first place it struck, and what to do."""
 
     rows: int
     cause: str
     first: str
+    hint: str = ""
+
+
+class _Causes:
+    """Counts rows by cause; takes the same memory however many different causes there are."""
+
+    def __init__(self) -> None:
+        self._rows: Counter[str] = Counter()
+        self._first: dict[str, tuple[str, str]] = {}
+
+    def add(self, cause: str, place: str, hint: str) -> None:
+        """Count a row."""
+        self._count(cause, 1, (place, hint))
+
+    def merge(self, other: _Causes) -> None:
+        """Add what another counted."""
+        for cause, count in other._rows.items():
+            self._count(cause, count, other._first[cause])
+
+    def listed(self) -> tuple[Cause, ...]:
+        """Most rows first."""
+        return tuple(Cause(rows, cause, *self._first[cause]) for cause, rows in self._rows.most_common())
+
+    def _count(self, cause: str, count: int, first: tuple[str, str]) -> None:
+        kept = cause if cause in self._rows or len(self._rows) < MAX_CAUSES else OTHER_CAUSES
+        self._rows[kept] += count
+        self._first.setdefault(kept, first if kept == cause else (first[0], ""))
 
 
 class Spread(NamedTuple):
@@ -85,6 +112,10 @@ class Summary(NamedTuple):
     """Of this run; what was found again is not in it."""
     saved: Usage
     """What the grades found again cost when they were made."""
+    incomplete: int = 0
+    """Of the rows that did not fail, those of whose grade a judge, a sample or a criterion is missing."""
+    left_open: tuple[Cause, ...] = ()
+    """What is missing of them and why."""
     capped: bool = False
     """The cost cap ended judging."""
     stopped: bool = False
@@ -133,7 +164,7 @@ class Tally:
     """
 
     def __init__(self, before: Done | None = None) -> None:
-        self.rows = self.failed = self.abstained = self.again = 0
+        self.rows = self.failed = self.abstained = self.again = self.incomplete = 0
         self._before = before or Done()
         self._spent, self._saved = _Used(), _Used()
         self._spent.add(numbers_of(self._before.usage))
@@ -143,8 +174,7 @@ class Tally:
         self._levels: dict[str, list[int]] = {}
         self._flags: Counter[str] = Counter()
         self._missing: Counter[str] = Counter()
-        self._causes: Counter[str] = Counter()
-        self._first: dict[str, str] = {}
+        self._causes, self._left_open = _Causes(), _Causes()
 
     @property
     def usage(self) -> Usage:
@@ -158,12 +188,13 @@ class Tally:
         failure = outcome.result.failure
         if failure is not None:
             self.failed += 1
-            cause = self._cause(failure.cause)
-            self._causes[cause] += 1
-            self._first.setdefault(cause, outcome.row.place)
+            self._causes.add(failure.cause, outcome.row.place, failure.error.hint)
             if not outcome.again:
                 self._spent.add(numbers_of(failure.usage))
             return
+        self.incomplete += bool(outcome.result.left_open)
+        for part in outcome.result.left_open:
+            self._left_open.add(f"{part.what}: {part.reason}", outcome.row.place, part.hint)
         facts = parse_facts(outcome.result.facts_json)
         (self._saved if outcome.again else self._spent).add(facts.used)
         if not (outcome.again or outcome.result.left_open):
@@ -182,13 +213,9 @@ class Tally:
         self._flags.update(facts.flags)
         self._missing.update(facts.missing)
 
-    def _cause(self, cause: str) -> str:
-        """Under which words a cause counts."""
-        return cause if cause in self._causes or len(self._causes) < MAX_CAUSES else OTHER_CAUSES
-
     def merge(self, other: Tally) -> None:
         """Add what another tally counted."""
-        for name in ("rows", "failed", "abstained", "again", "_sum", "_kept_rows"):
+        for name in ("rows", "failed", "abstained", "again", "incomplete", "_sum", "_kept_rows"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self._spent.merge(other._spent)
         self._saved.merge(other._saved)
@@ -199,10 +226,8 @@ class Tally:
             self._levels[criterion] = [a + b for a, b in zip(mine, counts, strict=True)]
         self._flags.update(other._flags)
         self._missing.update(other._missing)
-        for cause, count in other._causes.items():
-            kept = self._cause(cause)
-            self._causes[kept] += count
-            self._first.setdefault(kept, other._first[cause])
+        self._causes.merge(other._causes)
+        self._left_open.merge(other._left_open)
 
     def summary(
         self, *, capped: bool = False, stopped: bool = False, text_of: Callable[[str], str | None] = lambda id: id
@@ -228,9 +253,11 @@ class Tally:
             criteria=tuple(Spread(c, tuple(n[:-1]), n[-1]) for c, n in self._levels.items()),
             flags=tuple(self._flags.most_common()),
             gaps=tuple((text, count) for text, count in gaps if text is not None)[: 2 * SHOWN],
-            causes=tuple(Cause(n, cause, self._first[cause]) for cause, n in self._causes.most_common()),
+            causes=self._causes.listed(),
             usage=self.usage,
             saved=saved,
+            incomplete=self.incomplete,
+            left_open=self._left_open.listed(),
             capped=capped,
             stopped=stopped,
             done=self.done,

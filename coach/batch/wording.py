@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from coach.batch.estimate import CALL_SECONDS, Estimate
-from coach.batch.summary import SHOWN, Summary
+from coach.batch.summary import SHOWN, Cause, Summary
 from coach.models import Usage
 from coach.pricing import REPLY_TOKENS
 from coach.render.plain import inert
 
+CAUSES_SHOWN = 10
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
@@ -15,6 +18,8 @@ def summary_lines(summary: Summary, wrote: str) -> list[str]:
     """The summary, most wanted first."""
     s = summary
     lines = [f"{inert(wrote)}: {s.rows} rows, {s.judged} judged, {s.abstained} without a total, {s.failed} failed."]
+    if s.incomplete:
+        lines[0] += f" {s.incomplete} grades are incomplete."
     if s.again:
         lines.append(f"  {s.again} found again or the same as another row; they cost nothing{_saved(s.saved)}.")
     if s.judged and s.mean is not None:
@@ -29,9 +34,21 @@ def summary_lines(summary: Summary, wrote: str) -> list[str]:
         lines += [f"    {count} x {inert(text)}" for text, count in s.gaps[:SHOWN]]
     if s.usage.calls:
         lines.append(f"  {_used(s)}")
-    if s.causes:
-        lines.append("  failures by cause:")
-        lines += [f"    {c.rows} x {inert(c.cause)} (first at {inert(c.first)})" for c in s.causes[:10]]
+    lines += _causes("failures by cause", s.causes)
+    lines += _causes("missing from incomplete grades", s.left_open)
+    return lines
+
+
+def _causes(title: str, causes: Sequence[Cause]) -> list[str]:
+    """The commonest causes, each with what to do about it, where that is known."""
+    lines = [f"  {title}:"] if causes else []
+    for cause in causes[:CAUSES_SHOWN]:
+        lines.append(f"    {cause.rows} x {inert(cause.cause)} (first at {inert(cause.first)})")
+        if cause.hint:
+            lines.append(f"      -> {inert(cause.hint)}")
+    if len(causes) > CAUSES_SHOWN:
+        rest = causes[CAUSES_SHOWN:]
+        lines.append(f"    {sum(c.rows for c in rest)} x {len(rest)} other causes")
     return lines
 
 

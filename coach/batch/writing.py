@@ -14,6 +14,7 @@ from typing import IO, Any, NamedTuple, Protocol
 
 from coach.batch.outcome import Outcome
 from coach.batch.reading import Format, Source, carried_columns
+from coach.batch.records import json_of
 from coach.batch.rows import CARRIED_PREFIX, encodable
 from coach.errors import InputError
 
@@ -249,4 +250,11 @@ def _cell(value: object) -> object:
 def _text(value: object) -> str | None:
     if value is None:
         return None
-    return encodable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    match value:
+        case str():
+            return encodable(value)
+        case float():
+            # A cell of its own is no JSON: `NaN` and `Infinity` can stand there.
+            return json.dumps(value)
+        case _:
+            return encodable(json_of(value))

@@ -72,7 +72,7 @@ def batch(
         ),
     ] = None,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="At the end, go over the rows that failed once more.")
+        bool, typer.Option("--retry-failed", help="At the end, go over rows that failed or are incomplete once more.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that fails.")] = False,
     dry_run: Annotated[
@@ -116,12 +116,12 @@ def batch(
 
     Every finished grade is kept in the journal at once: the same command again costs nothing for rows it holds, grades
     what is new or changed, and tries failed rows again. A row that cannot be graded becomes a report with status
-    "failed", never a grade, and the exit code is 4.
+    "failed", never a grade, and the exit code is 4; so it is where a grade lacks a judge, a sample or a criterion.
     """
     from coach.batch.by_provider import run_by_provider
     from coach.batch.engine import Flow
     from coach.batch.reading import find_sources
-    from coach.batch.run import Job, run
+    from coach.batch.run import Job, check, run
 
     settings = options.settings_from(
         bank=bank,
@@ -150,6 +150,7 @@ def batch(
     if engine == "local" and (actors or rate):
         raise typer.BadParameter("--actors and --rate go with --engine ray.")
     job = _job(found, None if engine == "ray" else out, format, journal)._replace(report=report, strict=strict)
+    check(job)
     if dry_run:
         _estimate(options.make_coach(settings, judges), job, flow, settings, judges, via)
         return
@@ -163,8 +164,9 @@ def batch(
     runner = partial(run_by_provider, post=post) if post else run
     options.say_precision(coach)
     summary = _run(coach, job, flow, runner)
-    if retry_failed and summary.failed and not summary.capped:
-        typer.echo(f"{summary.failed} rows failed; going over them once more.", err=True)
+    open_ = summary.failed + summary.incomplete
+    if retry_failed and open_ and not summary.capped:
+        typer.echo(f"{open_} rows failed or are incomplete; going over them once more.", err=True)
         first = summary
         try:
             summary = _run(coach, job, flow, partial(runner, before=first.done))
@@ -177,7 +179,7 @@ def batch(
 def _job(sources: tuple[Source, ...], out: str | None, format: StreamFormat, journal: Path | None) -> Job:
     from coach.batch.journal import default_journal
     from coach.batch.reading import format_of
-    from coach.batch.run import Job, check
+    from coach.batch.run import Job
 
     if out is None or out == "-":
         job = Job(sources, None, format, journal)
@@ -187,7 +189,6 @@ def _job(sources: tuple[Source, ...], out: str | None, format: StreamFormat, jou
         job = Job(sources, path, format if device else format_of(path, "output"), journal)
         if journal is None and not device:
             job = job._replace(journal=default_journal(path))
-    check(job)
     return job
 
 
@@ -296,9 +297,12 @@ def _end(summary: Summary, job: Job) -> None:
     if summary.capped:
         _say_how_to_go_on(job)
         raise typer.Exit(EXIT_COST_CAP)
-    if summary.failed:
+    if summary.failed or summary.incomplete:
         if job.journal:
-            typer.echo("The same command again tries the failed rows anew; what is done costs nothing.", err=True)
+            rows = " and ".join(["failed"] * bool(summary.failed) + ["incomplete"] * bool(summary.incomplete))
+            typer.echo(f"The same command again tries the {rows} rows anew; what is done costs nothing.", err=True)
+        if summary.incomplete:
+            typer.echo("Where a judge of a panel is gone for good, leave its --judge out.", err=True)
         raise typer.Exit(EXIT_FAILED_ROWS)
 
 

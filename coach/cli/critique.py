@@ -138,8 +138,7 @@ def _edit(question: str) -> str:
         path = Path(folder) / "answer.md"
         path.write_text(f"\n\n{_EDIT_MARK}\n# {question}\n", encoding="utf-8")
         try:
-            # The command is the user's own $VISUAL or $EDITOR.
-            status = subprocess.run([*command, str(path)], check=False).returncode  # noqa: S603
+            status = subprocess.run([*command, str(path)], check=False).returncode  # noqa: S603 - the user's own editor
         except OSError as error:
             raise InputError(
                 f"the editor {command[0]!r} could not be started: {error.strerror}",

@@ -46,8 +46,11 @@ def export(
 ) -> None:
     """Write every grade as a line of JSON, with its key and when it was made."""
     from coach.batch.journal import Journal
+    from coach.errors import InputError
     from coach.files import Replacing
 
+    if out is not None and out.resolve() == file.resolve():
+        raise InputError(f"{out} is the journal itself", hint="Write its grades to another file.")
     journal = Journal(file, must_exist=True)
     try:
         lines = (_line(kept.key, kept.at, kept.grade.body) for kept in journal.all())

@@ -8,7 +8,18 @@ from statistics import median_low
 from typing import NamedTuple
 
 from coach.evidence import locate
-from coach.models import Abstained, Judged, Judgement, JudgeTask, Opinion, PointVerdict, RaisedFlag, Verdict, shortfall
+from coach.models import (
+    Abstained,
+    Judged,
+    Judgement,
+    JudgeTask,
+    LeftOpen,
+    Opinion,
+    PointVerdict,
+    RaisedFlag,
+    Verdict,
+    shortfall,
+)
 from coach.pricing import sum_usage
 
 
@@ -37,7 +48,18 @@ def combine(task: JudgeTask, parts: Sequence[Named], *, show_opinions: bool) -> 
         usage=sum_usage(p.judgement.usage for p in parts),
         warnings=tuple(dict.fromkeys(w for p in parts for w in p.judgement.warnings)),
         lost=shortfall(p.judgement.incomplete for p in parts),
+        left_open=_left_open(parts, named=show_opinions),
     )
+
+
+def _left_open(parts: Sequence[Named], *, named: bool) -> tuple[LeftOpen, ...]:
+    """What parts leave open, also where others fill it; with the names of their judges, or once where they are alike."""
+    found = (
+        part.model_copy(update={"what": f"{p.judge}: {part.what}"}) if named else part
+        for p in parts
+        for part in p.judgement.open_parts
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _grounded(verdict: Judged, answer: str) -> bool:

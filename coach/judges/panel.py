@@ -10,7 +10,7 @@ from coach.fingerprints import digest_of
 from coach.judges.base import Judge
 from coach.judges.combine import Named, combine
 from coach.judges.llm import LLMJudge
-from coach.models import Judged, Judgement, JudgeTask, Usage, Verdict, shortfall
+from coach.models import Judged, Judgement, JudgeTask, LeftOpen, Usage, Verdict, shortfall
 from coach.pricing import sum_usage
 from coach.report import JudgeKind
 from coach.scoring import nearest_cut
@@ -49,7 +49,9 @@ class SampledJudge:
         lost = len(draws) - len(named)
         judgement = combine(task, named, show_opinions=False)
         told = (f"{lost} of {self._samples} samples failed; the rest were used.",) if lost else ()
-        return _of_all(judgement, draws, *told)
+        missing = [d for d in draws if isinstance(d, CoachError) and shortfall([d.status])]
+        open_ = [_left_open(f"{len(missing)} of {self._samples} samples", missing[0])] if missing else []
+        return _of_all(judgement, draws, open_, *told)
 
     async def aclose(self) -> None:
         """Close the judge's connections."""
@@ -80,13 +82,11 @@ class PanelJudge:
         """See `Judge.judge`. A judge that fails is left out and named, as long as another succeeds."""
         found = await _all(j.judge(task) for j in self._judges)
         named = [Named(_label(j), f) for j, f in zip(self._judges, found, strict=True) if isinstance(f, Judgement)]
-        failed = [
-            f"{_label(j)} failed and was left out: {f.message}"
-            for j, f in zip(self._judges, found, strict=True)
-            if isinstance(f, CoachError)
-        ]
+        failed = [(_label(j), f) for j, f in zip(self._judges, found, strict=True) if isinstance(f, CoachError)]
+        told = (f"{label} failed and was left out: {error.message}" for label, error in failed)
+        open_ = [_left_open(f"the judge {label}", error) for label, error in failed if shortfall([error.status])]
         judgement = combine(task, named, show_opinions=True)
-        return _of_all(judgement, found, *failed, *_agreement(judgement.verdicts))
+        return _of_all(judgement, found, open_, *told, *_agreement(judgement.verdicts))
 
     async def aclose(self) -> None:
         """Close all judges' connections."""
@@ -140,10 +140,17 @@ def _told(judgement: Judgement, *notes: str) -> Judgement:
     return judgement.model_copy(update={"warnings": (*judgement.warnings, *notes)})
 
 
-def _of_all(judgement: Judgement, found: Sequence[Judgement | CoachError], *notes: str) -> Judgement:
-    """What those that succeeded say together, with what all cost and why some are missing."""
+def _left_open(what: str, error: CoachError) -> LeftOpen:
+    return LeftOpen(what=what, reason=error.message, hint=error.hint)
+
+
+def _of_all(
+    judgement: Judgement, found: Sequence[Judgement | CoachError], missing: Iterable[LeftOpen], *notes: str
+) -> Judgement:
+    """What those that succeeded say together, with what all cost, and what is missing for which reason."""
     lost = shortfall([judgement.lost, *(f.status for f in found if isinstance(f, CoachError))])
-    return _told(judgement, *notes).model_copy(update={"usage": _usage(found), "lost": lost})
+    left_open = (*judgement.left_open, *missing)
+    return _told(judgement, *notes).model_copy(update={"usage": _usage(found), "lost": lost, "left_open": left_open})
 
 
 async def _all(work: Iterable[Awaitable[Judgement]]) -> list[Judgement | CoachError]:

@@ -71,7 +71,7 @@ class Outputs(NamedTuple):
     flag_tokens: torch.Tensor
 
 
-class Network(nn.Module):  # type: ignore[misc]
+class Network(nn.Module):  # type: ignore[misc] # torch has no types here
     """Encoder and heads.
 
     Levels: linear in the mean over the answer's tokens and in the first token. Flags: each token's say, weighted by how

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from batch.through_provider import (
     QUOTE,
+    CountingEmbedder,
     asked_for,
     by_batch,
     by_calls,
@@ -86,7 +87,7 @@ def test_nothing_is_left_beside_the_journal_or_in_its_tables(folder: Path) -> No
     left = {p.name for p in folder.iterdir()} - {"in.jsonl", "out.jsonl", "prices.yaml", "cache"}
     assert {name.removesuffix("-wal").removesuffix("-shm") for name in left} == {"journal.sqlite"}
     journal = Journal(folder / "journal.sqlite")
-    for table in ("provider_files", "provider_requests"):
+    for table in ("provider_files", "provider_requests", "provider_matches"):
         assert journal._db.execute(f"select count(*) from {table}").fetchone() == (0,)
     journal.close()
 
@@ -104,6 +105,51 @@ def test_files_keep_to_the_limits(folder: Path) -> None:
         assert len(uploads) > 2
         assert max(map(len, uploads)) <= largest // 2
         assert set(server.asked.values()) == {1}
+
+
+# --- reading each answer once
+
+
+def test_an_answer_is_read_by_the_encoder_once_though_it_is_gone_over_again(folder: Path) -> None:
+    embedder = CountingEmbedder()
+    with provider(good) as server:
+        by_batch(folder, server.base_url, embedder=embedder)
+    assert embedder.read == dict.fromkeys(ROWS, 1)
+
+
+def test_rows_of_which_something_is_asked_again_are_not_read_again(folder: Path) -> None:
+    def script(body: dict[str, Any]) -> Reply:
+        return said("no JSON at all" if number_of(body) == 1 else verdicts(body))
+
+    embedder = CountingEmbedder()
+    with provider(script) as server:
+        by_batch(folder, server.base_url, embedder=embedder)
+        assert len(server.batches) == 7
+    assert embedder.read == dict.fromkeys(ROWS, 1)
+
+
+def stopped_while_it_waits(folder: Path, base_url: str, embedder: CountingEmbedder) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("batch.through_provider._no_sleep", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            by_batch(folder, base_url, embedder=embedder)
+
+
+def test_a_run_that_goes_on_waiting_reads_no_answer_again(folder: Path) -> None:
+    first, second = CountingEmbedder(), CountingEmbedder()
+    with provider(good) as server:
+        stopped_while_it_waits(folder, server.base_url, first)
+        by_batch(folder, server.base_url, embedder=second)
+    assert (first.read, second.read) == (dict.fromkeys(ROWS, 1), {})
+
+
+def test_an_answer_that_was_changed_meanwhile_is_read_anew(folder: Path) -> None:
+    embedder = CountingEmbedder()
+    with provider(good) as server:
+        stopped_while_it_waits(folder, server.base_url, CountingEmbedder())
+        write_rows(folder, [0, 1, 2, 3, 4, 7])
+        by_batch(folder, server.base_url, embedder=embedder)
+    assert embedder.read == {7: 1}
 
 
 # --- partial failures
@@ -400,20 +446,38 @@ def test_killed_while_replies_come_down_it_fetches_them_again(folder: Path) -> N
 
 
 def test_asked_to_end_while_it_waits_it_says_how_to_go_on(folder: Path) -> None:
-    waiting = threading.Event()
-    command = [sys.executable, "-m", "coach", "batch", str(folder / "in.jsonl"), "-o", str(folder / "out.jsonl")]
+    looked_or_over = threading.Event()
+    command = [sys.executable, "-c", COMMAND, "batch", str(folder / "in.jsonl"), "-o", str(folder / "out.jsonl")]
     with provider(
-        good, [Course(("in_progress",))], hold=lambda step: waiting.set() if step == "looked" else None
+        good, [Course(("in_progress",))], hold=lambda step: looked_or_over.set() if step == "looked" else None
     ) as server:
         more = ["--base-url", server.base_url, "--model", "m", "--via", "batch-api"]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         with subprocess.Popen([*command, *more], stderr=subprocess.PIPE, env=environment) as process:
-            waiting.wait(120)
+            # However slow the machine is, the process looks at its batch, or ends and says why.
+            threading.Thread(target=_set_after, args=(process, looked_or_over), daemon=True).start()
+            looked_or_over.wait()
             process.terminate()
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate()
     assert process.returncode == 130
     assert b"6 requests are with the provider; the same command again goes on waiting" in err
     assert b"Traceback" not in err
+
+
+COMMAND = """
+import sys
+import coach.embed
+from batch.processes import SameEmbedder
+from coach.cli import main
+coach.embed.default_embedder = lambda cache: SameEmbedder()
+sys.exit(main(sys.argv[1:]))
+"""
+"""`coach`, without an encoder to be exported first."""
+
+
+def _set_after(process: subprocess.Popen[bytes], over: threading.Event) -> None:
+    process.wait()
+    over.set()
 
 
 def test_two_processes_do_not_work_on_the_same_batches(folder: Path) -> None:

@@ -65,6 +65,34 @@ def test_a_header_that_is_no_csv_is_told() -> None:
         read(b"question_id,answer\rq01,x\r")
 
 
+# --- what spreadsheets write
+
+
+def test_a_row_of_a_spreadsheet_that_is_empty_is_no_row() -> None:
+    rows = read(b"question_id;answer\r\n;\r\nq01;x\r\n ; \r\n\r\n;\r\n")
+    assert [(r.line, r.content) for r in rows] == [(3, {"question_id": "q01", "answer": "x"})]
+
+
+@pytest.mark.parametrize("said", [b"sep=;\r\n", b"\xef\xbb\xbfsep=;\r\n", b'"sep=;"\n'])
+def test_a_line_that_says_the_separator_is_heeded(said: bytes) -> None:
+    (row,) = read(said + b"question_id;answer,or,text;answer\r\nq01;x;y\r\n")
+    assert (row.line, row.content) == (3, {"question_id": "q01", "answer,or,text": "x", "answer": "y"})
+
+
+def test_columns_without_name_and_content_at_the_end_are_left_out() -> None:
+    assert contents(read(b"question_id,answer,,\nq01,x,,\n")) == [{"question_id": "q01", "answer": "x"}]
+
+
+def test_a_cell_under_a_column_without_a_name_is_not_lost_in_silence() -> None:
+    assert contents(read(b"question_id,answer,\nq01,x,y\n")) == ["line 2: a cell under a column without a name"]
+
+
+def test_a_file_in_the_spreadsheets_old_encoding_is_told_how_to_be_saved() -> None:
+    (row,) = read("question_id;answer\r\nq01;Größe\r\n".encode("cp1252"))
+    assert isinstance(row.content, InputError)
+    assert (str(row.content), "CSV UTF-8" in row.content.hint) == ("line 2: not UTF-8", True)
+
+
 # --- records longer than a row may be
 
 LIMIT = 1_000
@@ -128,5 +156,5 @@ def test_records_end_where_the_module_csv_ends_them_however_low_the_limit(body: 
         rows = read(body.encode())
     csv.field_size_limit(MAX_ROW_BYTES)
     assert [(r.line, "longer" in str(r.content)) for r in rows] == [
-        (line, size > limit) for line, size, cells in records_of(body) if cells or size > limit
+        (line, size > limit) for line, size, cells in records_of(body) if any(c.strip() for c in cells) or size > limit
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,13 +61,13 @@ def test_passes_side_by_side_read_the_same_as_one_alone() -> None:
     reader = CrossEncoder(DATA / GRAPH)
     texts = [r["answer"] for r in _rows(6)]
 
-    async def together() -> list[object]:
+    async def together() -> list[Any]:
         return list(await asyncio.gather(*(asyncio.to_thread(reader.read, "Why?", ["Because."], t) for t in texts)))
 
     beside = asyncio.run(together())
-    alone = [reader.read("Why?", ["Because."], t) for t in texts]
+    alone: list[Any] = [reader.read("Why?", ["Because."], t) for t in texts]
     assert all(
         (found == wanted).all() if hasattr(found, "all") else found == wanted
         for first, second in zip(beside, alone, strict=True)
-        for found, wanted in zip(first, second, strict=True)  # type: ignore[call-overload]
+        for found, wanted in zip(first, second, strict=True)
     )

@@ -20,7 +20,7 @@ def read(path: Path, content: bytes) -> list[Row]:
     return list(read_rows(find_sources([str(path)])))
 
 
-def contents(rows: list[Row]) -> list[object]:
+def contents(rows: list[Row]) -> list[Any]:
     return [r.content.message if isinstance(r.content, InputError) else dict(r.content) for r in rows]
 
 
@@ -53,7 +53,7 @@ def test_a_bad_line_carries_its_fault_and_the_next_is_read(tmp_path: Path, line:
 
 def test_a_row_may_hold_lists_and_objects(tmp_path: Path) -> None:
     (content,) = contents(read(tmp_path / "a.jsonl", b'{"x": ' + b"[" * 99 + b"]" * 99 + b', "y": [{"z": []}, 1]}'))
-    assert content["y"] == [{"z": []}, 1]  # type: ignore[index]
+    assert content["y"] == [{"z": []}, 1]
 
 
 def test_standard_input_is_read_as_it_comes() -> None:

@@ -7,7 +7,7 @@ from builders import report
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coach.batch.records import finished, grade_of, line_of, report_of
+from coach.batch.records import body_of, finished, grade_of, line_of, report_of
 from coach.batch.rows import Row
 from coach.models import Usage
 
@@ -56,3 +56,11 @@ def test_a_grade_left_incomplete_by_the_endpoint_or_the_money_is_not_finished(
 
 def test_a_failed_report_is_not_finished() -> None:
     assert not finished(report(status="failed"))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_json_has_no_word_for_is_carried_as_null(number: float) -> None:
+    row = Row(1, {"answer": "x", "score": number, "nested": {"scores": [1.5, number]}})
+    line = line_of(row, body_of(report()))
+    found = json.loads(line, parse_constant=pytest.fail)
+    assert (found["score"], found["nested"]) == (None, {"scores": [1.5, None]})

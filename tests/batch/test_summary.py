@@ -8,11 +8,12 @@ from builders import report
 from coach.batch.outcome import Failure, Outcome, Result, graded
 from coach.batch.records import grade_of
 from coach.batch.rows import Row
-from coach.batch.summary import MAX_CAUSES, OTHER_CAUSES, Done, Summary, Tally
+from coach.batch.summary import MAX_CAUSES, OTHER_CAUSES, Cause, Done, Summary, Tally
 from coach.batch.wording import duration, sparkline, summary_lines
 from coach.errors import InputError
-from coach.models import Usage
+from coach.models import LeftOpen, Usage
 
+GONE = LeftOpen(what="the judge llm:b", reason="cannot be reached", hint="Is it running?")
 PAID = Usage(calls=1, prompt_tokens=100, cached_tokens=40, completion_tokens=10, cost_usd=0.5)
 
 
@@ -64,7 +65,7 @@ def test_flags_and_gaps_come_most_common_first() -> None:
 
 def test_like_causes_count_together_with_the_first_place() -> None:
     (cause,) = summed(bad("gone", 3), bad("gone", 9)).causes
-    assert cause == (2, "gone", "line 3")
+    assert cause == (2, "gone", "line 3", "")
 
 
 def test_causes_without_end_take_no_memory_without_end() -> None:
@@ -151,7 +152,7 @@ def test_where_nothing_is_found_again_no_money_is_told_as_saved() -> None:
 
 
 def test_a_grade_left_open_is_not_expected_to_be_found_again() -> None:
-    open_ = ok()._replace(result=ok().result._replace(left_open=True))
+    open_ = ok()._replace(result=ok().result._replace(left_open=(GONE,)))
     first = summed(open_, ok())
     second = summed(ok(), ok(again=True), before=first.done)
     assert (second.again, second.usage.calls) == (0, 3)
@@ -161,3 +162,39 @@ def test_a_second_pass_that_was_stopped_does_not_guess_whose_grades_it_found() -
     first = summed(ok(), ok(), bad("x"))
     second = summed(ok(again=True), before=first.done, stopped=True)
     assert (second.again, second.saved, second.usage.calls) == (0, Usage(), 2)
+
+
+def incomplete(line: int = 1) -> Outcome:
+    return Outcome(Row(line, {}), graded(grade_of(report()), left_open=(GONE,)))
+
+
+def test_incomplete_grades_are_counted_beside_those_that_are_judged() -> None:
+    found = summed(ok(), incomplete(), incomplete(), bad("x"))
+    assert (found.judged, found.failed, found.incomplete) == (3, 1, 2)
+
+
+def test_the_summary_tells_which_judge_is_missing_in_how_many_rows_why_and_what_to_do() -> None:
+    told = "\n".join(summary_lines(summed(ok(), incomplete(4), incomplete(7)), "Wrote x"))
+    assert "2 grades are incomplete." in told
+    assert "2 x the judge llm:b: cannot be reached (first at line 4)\n      -> Is it running?" in told
+
+
+def test_incomplete_grades_of_parts_are_those_of_all() -> None:
+    first, second = Tally(), Tally()
+    first.add(incomplete(4))
+    second.add(incomplete(9))
+    first.merge(second)
+    assert (first.summary().incomplete, first.summary().left_open) == (
+        2, (Cause(2, "the judge llm:b: cannot be reached", "line 4", "Is it running?"),),
+    )  # fmt: skip
+
+
+def test_a_failure_is_told_with_what_to_do_about_it() -> None:
+    error = InputError("no question", hint="See `coach questions`.")
+    failed = Outcome(Row(1, {}), Result(b"", "", Failure(error, "no question")))
+    assert "      -> See `coach questions`." in summary_lines(summed(failed), "Wrote x")
+
+
+def test_causes_that_are_not_shown_are_counted() -> None:
+    told = "\n".join(summary_lines(summed(*(bad(f"cause {n}") for n in range(12))), "x"))
+    assert "2 x 2 other causes" in told

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from pathlib import Path
 
 import pyarrow as pa
@@ -160,3 +161,27 @@ def test_parquet_keeps_numbers_and_the_types_of_carried_columns(tmp_path: Path) 
 def test_parquet_of_no_rows_can_be_read(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(written("parquet"))
     assert pq.read_table(tmp_path / "a.parquet").num_rows == 0
+
+
+def test_csv_keeps_numbers_that_json_has_no_word_for() -> None:
+    (row,) = table(outcome(score=float("nan"), top=float("inf")))
+    assert (row["score"], row["top"]) == ("NaN", "Infinity")
+
+
+def test_a_list_in_a_cell_is_json_whatever_its_numbers() -> None:
+    (row,) = table(outcome(scores=[1.5, float("nan")]))
+    assert row["scores"] == "[1.5, null]"
+
+
+def test_parquet_keeps_numbers_that_json_has_no_word_for(tmp_path: Path) -> None:
+    shape = Shape(SHAPE.criteria, {"score": pa.float32()})
+    (tmp_path / "a.parquet").write_bytes(written("parquet", outcome(score=float("nan")), shape=shape))
+    (row,) = pq.read_table(tmp_path / "a.parquet").to_pylist()
+    assert math.isnan(row["score"])
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_the_report_in_a_table_is_json_whatever_is_carried(format: Format) -> None:
+    carried = outcome(score=float("nan"))
+    (row,) = table(carried) if format == "csv" else parquet(carried).to_pylist()
+    assert json.loads(row["report"], parse_constant=pytest.fail)["score"] is None

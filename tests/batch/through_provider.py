@@ -9,6 +9,8 @@ import asyncio
 import json
 import re
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from coach.batch.outbox import Limits
 from coach.batch.reading import find_sources
 from coach.batch.run import Job, run
 from coach.batch.summary import Summary
+from coach.embed import Embedder, Vectors
 from coach.judges import make_judge
 from coach.pipeline import Pipeline
 from coach.settings import Settings
@@ -45,8 +48,27 @@ async def _no_sleep(seconds: float) -> None:
     await asyncio.sleep(min(seconds, 0.005))
 
 
+class CountingEmbedder(SameEmbedder):
+    """Knows how often it has read each answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: Counter[int] = Counter()
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        numbers = [re.search(r"Number (\d+)$", text) for text in texts]
+        self.read.update({int(found[1]) for found in numbers if found})
+        return super().encode(texts)
+
+
 def by_batch(
-    folder: Path, base_url: str, *, probe: bool = False, limits: Limits | None = None, **options: Any
+    folder: Path,
+    base_url: str,
+    *,
+    probe: bool = False,
+    limits: Limits | None = None,
+    embedder: Embedder | None = None,
+    **options: Any,
 ) -> Summary:
     chosen = settings(folder, base_url, **options)
     told: list[str] = []
@@ -54,7 +76,7 @@ def by_batch(
         folder / "journal.sqlite", limits=limits or Limits(tries=3), probe=probe, tell=told.append, sleep=_no_sleep
     )
     judge = make_judge("llm", chosen, wrap=post.wrap)
-    pipeline = Pipeline(judge=judge, embedder=SameEmbedder(), settings=chosen)
+    pipeline = Pipeline(judge=judge, embedder=embedder or SameEmbedder(), settings=chosen)
 
     async def work() -> Summary:
         try:

@@ -17,8 +17,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from servers.scripted import Server, refused, said, scripted
+from servers.scripted import Reply, Server, refused, said, scripted
 
+from coach.batch.journal import Journal
 from coach.cli import main
 from coach.files import Replacing
 
@@ -174,7 +175,8 @@ def test_streams_go_in_and_out() -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("question_id,text\nq01,x\n", "Rename 'text'?"),
+        ("question_id,text\nq01,x\n", "Rename 'text' to 'answer'?"),
+        ("Question ID,Answer\nq01,x\n", "Rename 'Answer' to 'answer' and 'Question ID' to 'question_id'?"),
         ("a,answer\n1,x\n", "no column 'question_id'"),
         ("", "no column"),
     ],
@@ -184,6 +186,50 @@ def test_a_table_without_a_column_it_needs_is_refused_at_once(ran: Ran, content:
     ran.coach("batch", str(ran.folder / "in.csv"), "-o", str(ran.folder / "out.csv"), "--judge", "offline")
     assert ran.code == 2
     assert told in ran.err
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "roles"),
+    [
+        ("--report", "in.jsonl", "an input and the report"),
+        ("--report", "out.jsonl", "the output and the report"),
+        ("--journal", "out.jsonl", "the output and the journal"),
+        ("--journal", "in.jsonl", "an input and the journal"),
+    ],
+)
+def test_a_file_that_is_named_twice_is_refused_before_it_is_overwritten(
+    ran: Ran, option: str, name: str, roles: str
+) -> None:
+    ran.write(*answers(1))
+    before = (ran.folder / "in.jsonl").read_bytes()
+    ran.batch("--judge", "offline", option, str(ran.folder / name))
+    assert ran.code == 2
+    assert f"{name} is {roles} at once" in ran.err
+    assert {p.name: p.read_bytes() for p in ran.folder.iterdir()} == {"in.jsonl": before}
+
+
+def test_a_journal_is_not_exported_over_itself(ran: Ran) -> None:
+    path = ran.folder / "j.sqlite"
+    Journal(path).close()
+    before = path.read_bytes()
+    ran.coach("journal", "export", str(path), "-o", str(path))
+    assert (ran.code, path.read_bytes()) == (2, before)
+    assert "is the journal itself" in ran.err
+
+
+@pytest.mark.parametrize("out", ["out.jsonl", "out.csv"])
+def test_a_table_that_is_refused_is_named_and_leaves_nothing_behind(ran: Ran, out: str) -> None:
+    (ran.folder / "in.csv").write_text("a,answer\n1,x\n", encoding="utf-8")
+    ran.coach("batch", str(ran.folder / "in.csv"), "-o", str(ran.folder / out), "--judge", "offline")
+    assert "in.csv: no column 'question_id'" in ran.err
+    assert [p.name for p in ran.folder.iterdir()] == ["in.csv"]
+
+
+def test_a_folder_as_input_is_told_with_how_to_name_its_files(ran: Ran) -> None:
+    ran.coach("batch", str(ran.folder), "-o", str(ran.folder / "out.jsonl"), "--judge", "offline")
+    assert ran.code == 2
+    assert f"{ran.folder} is a folder" in ran.err
+    assert "*.csv" in ran.err
 
 
 # --- the journal
@@ -228,6 +274,49 @@ def test_retry_failed_goes_over_failed_rows_in_the_same_run(ran: Ran, monkeypatc
     with scripted([refused(503, "busy"), said(llm_reply())]) as server:
         ran.batch(*at(server), "--concurrency", "1", "--retry-failed")
     assert (ran.code, [r["status"] for r in ran.reports()], len(server.requests)) == (0, ["ok", "ok"], 3)
+
+
+def one_judge_down(body: dict[str, Any]) -> Reply:
+    return refused(503, "down") if body["model"] == "b" else said(llm_reply())
+
+
+PANEL = ("--judge", "llm:a", "--judge", "llm:b")
+
+
+def test_a_batch_whose_grades_lack_a_judge_ends_in_the_code_of_failed_rows(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COACH_TRIES", "1")
+    ran.write(*answers(2))
+    with scripted(one_judge_down) as server:
+        ran.batch("--base-url", server.base_url, *PANEL)
+    assert ran.code == 4
+    assert [(r["status"], r["incomplete"]) for r in ran.reports()] == [("ok", "unreachable")] * 2
+
+
+def test_the_judge_that_grades_lack_is_named_with_rows_reason_and_mend(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COACH_TRIES", "1")
+    ran.write(*answers(2))
+    with scripted(one_judge_down) as server:
+        ran.batch("--base-url", server.base_url, *PANEL)
+    assert "2 rows, 2 judged, 0 without a total, 0 failed. 2 grades are incomplete." in ran.err
+    assert re.search(r"2 x the judge llm:b: the model 'b' at .* answered 503: down \(first at line 1\)", ran.err)
+    assert "The same command again tries the incomplete rows anew" in ran.err
+
+
+def test_retry_failed_goes_over_incomplete_grades_too(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COACH_TRIES", "1")
+    down = [True]
+
+    def script(body: dict[str, Any]) -> Reply:
+        return refused(503, "down") if body["model"] == "b" and down and down.pop() else said(llm_reply())
+
+    ran.write(*answers(2))
+    with scripted(script) as server:
+        ran.batch("--base-url", server.base_url, *PANEL, "--concurrency", "1", "--retry-failed")
+    assert (ran.code, [r["incomplete"] for r in ran.reports()]) == (0, [None, None])
 
 
 def test_the_summary_after_retry_failed_tells_what_both_passes_spent(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from fakes import HashEmbedder, ScriptedJudge
 
 from coach import Coach
 from coach.errors import BankError, JudgeRefused
-from coach.evaluation.pins import Expectation, Pin, PinFile, check_floors, check_pins, load_pin_file
+from coach.evaluation.pins import Expectation, Floor, Pin, PinFile, check_floors, check_pins, load_pin_file
 from coach.models import Evidence, Judged
 
 ROOT = Path(__file__).parent.parent.parent
@@ -108,5 +108,5 @@ def test_a_floor_that_asks_nothing_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("floor", load_pin_file(ROOT / "evals" / "pins.yaml").floors, ids=lambda f: f.name)
-def test_the_sets_of_the_shipped_floors_are_there(floor: object) -> None:
-    assert getattr(floor, "set").exists()  # noqa: B009
+def test_the_sets_of_the_shipped_floors_are_there(floor: Floor) -> None:
+    assert floor.set.exists()

@@ -62,7 +62,7 @@ def run(
         return asyncio.run(work()), server
 
 
-def fail(script: Script, expected: type[CoachError], **options: object) -> tuple[CoachError, Server]:
+def fail(script: Script, expected: type[CoachError], *, timeout: float = 5.0) -> tuple[CoachError, Server]:
     """The error a script ends in."""
     seen: list[Server] = []
 
@@ -77,7 +77,7 @@ def fail(script: Script, expected: type[CoachError], **options: object) -> tuple
             base_url=server.base_url,
             api_key="sk-secret",
             tries=3,
-            timeout=float(options.get("timeout", 5.0)),  # type: ignore[arg-type]
+            timeout=timeout,
             sleep=Waits(),
         )
 

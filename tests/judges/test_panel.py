@@ -28,6 +28,7 @@ from coach.models import (
     Judgement,
     JudgeTask,
     Landmarks,
+    LeftOpen,
     Matches,
     PointVerdict,
     Question,
@@ -197,6 +198,23 @@ def test_a_panel_without_a_judge_that_another_try_may_bring_is_incomplete(error:
     assert asyncio.run(PanelJudge([ScriptedJudge(error=error), fixed(3)]).judge(task())).incomplete == lost
 
 
+def test_the_judge_that_a_panel_lacks_is_named_with_the_reason_and_what_to_do() -> None:
+    gone = ScriptedJudge(error=JudgeUnavailable("nobody there", hint="Start it."))
+    (part,) = asyncio.run(PanelJudge([gone, fixed(3)]).judge(task())).open_parts
+    assert part == LeftOpen(what="the judge llm:scripted-1", reason="nobody there", hint="Start it.")
+
+
+def test_samples_that_are_missing_are_counted() -> None:
+    (part,) = asyncio.run(SampledJudge(LLMJudge(Endpoint(fail=1)), 3).judge(task())).open_parts
+    assert part.what == "1 of 3 samples"
+
+
+def test_a_gap_that_other_judges_of_a_panel_fill_is_told_with_the_name_of_its_judge() -> None:
+    gap = Abstained(criterion_id="bias", reason="gone", status="unreachable")
+    found = merged(*(part(v, judged("variance", 1)) for v in (judged("bias", 4), judged("bias", 4), gap)), show=True)
+    assert found.open_parts == (LeftOpen(what="j3: levels of bias", reason="gone"),)
+
+
 def test_samples_of_which_one_was_not_reached_are_incomplete() -> None:
     assert asyncio.run(SampledJudge(LLMJudge(Endpoint(fail=1)), 3).judge(task())).incomplete == "unreachable"
 
@@ -281,8 +299,8 @@ def test_a_panel_shares_one_cap() -> None:
 
 def test_judges_of_one_run_share_its_cap() -> None:
     settings = LLM.with_options(max_cost=1.0, use_cache=False)
-    panel = make_judge(["llm:gpt-5-mini", "llm:gpt-4.1"], settings)
-    budgets = {j._endpoint._budget for j in panel._judges}  # type: ignore[attr-defined]
+    panel: Any = make_judge(["llm:gpt-5-mini", "llm:gpt-4.1"], settings)
+    budgets = {j._endpoint._budget for j in panel._judges}
     assert len(budgets) == 1
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from fakes import HashEmbedder
@@ -31,9 +32,10 @@ class ObedientEndpoint:
     thinks = False
 
     async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
-        schema = request.schema["properties"]["criteria"]["items"]["properties"]["id"]["enum"]  # type: ignore[index]
+        schema: Any = request.schema
+        ids = schema["properties"]["criteria"]["items"]["properties"]["id"]["enum"]
         quote = "I would first ask what the feed is for"
-        entries = [{"id": i, "quotes": [quote], "reasoning": "As told.", "level": 4} for i in schema]
+        entries = [{"id": i, "quotes": [quote], "reasoning": "As told.", "level": 4} for i in ids]
         text = json.dumps({"criteria": entries, "points": [], "red_flags": []})
         return ChatReply(text, "stop", None, Usage(calls=1), "json_schema", self.model)
 

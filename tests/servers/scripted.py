@@ -19,7 +19,7 @@ class Reply(NamedTuple):
 
     status: int = 200
     body: Any = None
-    headers: dict[str, str] = {}  # noqa: RUF012
+    headers: dict[str, str] = {}  # noqa: RUF012 - nobody writes to it
     delay: float = 0.0
     cut: int | None = None
 

@@ -35,7 +35,7 @@ INSTRUCTIONS = "First reason step by step. Then end with 'GRADE: $LEVEL' (withou
 PATTERN = r"(?is).*GRADE\s*:\s*([0-4])"
 
 
-@solver  # type: ignore[untyped-decorator]
+@solver  # type: ignore[untyped-decorator] # its types are in another environment
 def known() -> Solver:
     """Takes the answer that the sample carries."""
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import onnxruntime  # noqa: F401 - these three count as import, see above
-import openai  # noqa: F401
-import tokenizers  # noqa: F401
+import openai  # noqa: F401 - the same
+import tokenizers  # noqa: F401 - the same
 
 from bench.batch import Known
 from bench.peers.adapters.base import KEY, MODEL, Grader, Loop
