@@ -161,3 +161,15 @@ def test_a_second_pass_that_was_stopped_does_not_guess_whose_grades_it_found() -
     first = summed(ok(), ok(), bad("x"))
     second = summed(ok(again=True), before=first.done, stopped=True)
     assert (second.again, second.saved, second.usage.calls) == (0, Usage(), 2)
+
+
+def test_passes_over_parts_together_are_the_passes_over_all() -> None:
+    parts = [([ok(), bad("no")], [ok(again=True), ok()]), ([ok()], [ok(again=True)])]
+    merged = Tally()
+    for first, second in parts:
+        part = Tally(summed(*first).done)
+        for outcome in second:
+            part.add(outcome)
+        merged.merge(part)
+    before = summed(ok(), bad("no"), ok()).done
+    assert merged.summary() == summed(ok(again=True), ok(), ok(again=True), before=before)
