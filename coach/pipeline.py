@@ -96,6 +96,7 @@ class Pipeline:
         settings: endpoint, cache folder and the like; read from the environment when not given.
         on_verdicts: told the verdicts read so far while an LLM's reply comes in.
         wrap: as in `coach.judges.make_judge`.
+        pace: as in `coach.judges.make_judge`; one of its own when not given.
 
     Attributes:
         pace: how many calls the endpoint takes at once, as learned from its responses.
@@ -111,10 +112,11 @@ class Pipeline:
         settings: Settings | None = None,
         on_verdicts: Callable[[tuple[Judged, ...]], None] | None = None,
         wrap: Callable[[Endpoint], ChatEndpoint] | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.settings = settings or Settings.from_environment()
         self.bank = bank if isinstance(bank, QuestionBank) else load_bank(Path(bank) if bank else self.settings.bank)
-        self.pace = Pace()
+        self.pace = pace or Pace()
         self.matching: Callable[[Match, Sequence[Prepared]], Iterable[Prepared]] | None = None
         self.judge = (
             make_judge(judge, self.settings, on_verdicts=on_verdicts, pace=self.pace, wrap=wrap)

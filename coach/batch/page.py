@@ -15,12 +15,14 @@ from typing import NamedTuple
 
 from coach.answer import clean_answer
 from coach.batch.outcome import Outcome
+from coach.batch.rows import Row
 from coach.batch.summary import Summary
 from coach.errors import CoachError, InputError
 from coach.files import write_text
 from coach.pipeline import Pipeline
 from coach.render import html
 from coach.render.plain import headline
+from coach.report import FeedbackReport
 
 LIST_ROWS = 1000
 """Rows of one list; more would make a page that no browser likes."""
@@ -87,7 +89,15 @@ class Pages:
         """Nothing is held open."""
 
     def add(self, outcome: Outcome) -> None:
+        """Write the page of a row; see `add_report`."""
+        self.add_report(outcome.report, answer_in(outcome.row))
+
+    def add_report(self, report: FeedbackReport, answer: str) -> None:
         """Write the page of a row.
+
+        Args:
+            report: what became of it.
+            answer: as `answer_in` gives it.
 
         Raises:
             InputError: it cannot be written.
@@ -95,11 +105,10 @@ class Pages:
         if len(self._lines) == LIST_ROWS:
             self._write_list()
         self._count += 1
-        report = outcome.report
         part = str((self._count - 1) // LIST_ROWS)
         name = f"{self._count}.html"
         (self._folder / part).mkdir(exist_ok=True)
-        write_text(self._folder / part / name, html.render(report, _answer(outcome)))
+        write_text(self._folder / part / name, html.render(report, answer))
         told = report.error.message if report.error else headline(report)
         flags = ", ".join(f.title or f.id for f in report.red_flags)
         self._lines.append(Line(f"{self._folder.name}/{part}/{name}", report.id, report.question_id, told, flags))
@@ -136,9 +145,9 @@ class Pages:
         self._lines = []
 
 
-def _answer(outcome: Outcome) -> str:
+def answer_in(row: Row) -> str:
     """The answer as it was graded; nothing where there is none."""
-    content = outcome.row.content
+    content = row.content
     answer = None if isinstance(content, InputError) else content.get("answer")
     try:
         return clean_answer(answer).text if isinstance(answer, str) else ""

@@ -217,6 +217,7 @@ class Tally:
         """Add what another tally counted."""
         for name in ("rows", "failed", "abstained", "again", "incomplete", "_sum", "_kept_rows"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self._before = self._before.and_then(other._before)
         self._spent.merge(other._spent)
         self._saved.merge(other._saved)
         self._kept.merge(other._kept)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 EXIT_FAILED_ROWS = 4
 EXIT_COST_CAP = 5
 EXIT_INTERRUPTED = 130
-MAX_CONCURRENCY = 256
+CONCURRENCY, MAX_CONCURRENCY = 16, 256
+"""Answers that a process has at the judge at once: if nothing is said, and at most."""
 StreamFormat = Literal["jsonl", "csv", "parquet"]
 Via = Literal["calls", "batch-api"]
 Where = Literal["local", "ray"]
@@ -57,14 +58,15 @@ def batch(
     few_shot_file: options.FewShotFileOption = None,
     no_cache: options.NoCacheOption = False,
     concurrency: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--concurrency",
             min=1,
-            max=MAX_CONCURRENCY,
-            help="Answers judged at once, at most; fewer while the endpoint says it is busy.",
+            help=f"Answers judged at once, up to {MAX_CONCURRENCY}; with --engine ray, calls at once in the whole "
+            f"cluster. Fewer while the endpoint says it is busy; {CONCURRENCY} a process if not given.",
+            show_default=False,
         ),
-    ] = 16,
+    ] = None,
     journal: Annotated[
         Path | None,
         typer.Option(
@@ -139,16 +141,18 @@ def batch(
     )
     judges = options.chosen(judge)
     found = find_sources(sources, stream_format=format)
-    flow = Flow(concurrency=concurrency, deadline=row_timeout, since=time.time() if no_cache else 0.0)
+    at_once = min(concurrency or CONCURRENCY, MAX_CONCURRENCY)
+    flow = Flow(concurrency=at_once, deadline=row_timeout, since=time.time() if no_cache else 0.0)
     if engine == "ray" and out is not None and not dry_run:
-        given = {"--journal": journal, "--report": report, "--strict": strict, "--retry-failed": retry_failed}
-        refused = (*(name for name, value in given.items() if value), *(["--via"] if via != "calls" else []))
+        refused = tuple(name for name, given in {"--journal": journal, f"--via {via}": via != "calls"}.items() if given)
         options.say_if_offline(settings, judges)
-        cluster = Cluster(actors, rate, format, refused)
-        _end(grade_on_cluster(found, out, settings, judges, flow, cluster), Job(found, Path(out)))
+        cluster = Cluster(actors, rate, format, concurrency, report, strict, retry_failed, refused)
+        _end(grade_on_cluster(found, out, settings, judges, flow, cluster), Job(found, Path(out), report=report))
         return
     if engine == "local" and (actors or rate):
         raise typer.BadParameter("--actors and --rate go with --engine ray.")
+    if engine == "local" and concurrency and concurrency > MAX_CONCURRENCY:
+        raise typer.BadParameter(f"one process judges at most {MAX_CONCURRENCY} at once.", param_hint="--concurrency")
     job = _job(found, None if engine == "ray" else out, format, journal)._replace(report=report, strict=strict)
     check(job)
     if dry_run:

@@ -25,8 +25,24 @@ class Cluster(NamedTuple):
     actors: int | None
     per_minute: float | None
     format: str
-    refused: tuple[str, ...]
-    """Options that were given and mean nothing there."""
+    concurrency: int | None = None
+    report: Path | None = None
+    strict: bool = False
+    retry_failed: bool = False
+    refused: tuple[str, ...] = ()
+    """Options that were given and mean nothing there, of those in `_REFUSED`."""
+
+
+_REFUSED = {
+    "--journal": (
+        "the machines keep every grade in OUT/_grades, and the same command finds it there again",
+        "Leave it out; to judge anew, add --no-cache.",
+    ),
+    "--via batch-api": (
+        "a provider's batch is judged by the provider, and one process is enough to send it",
+        "Leave --engine ray out, or --via.",
+    ),
+}
 
 
 def post_for(job: Job, settings: Settings) -> Post:
@@ -59,11 +75,13 @@ def grade_on_cluster(
         InputError: an option means nothing there, the output is no folder, or as `run_on_ray`.
         JudgeError: as `run_on_ray`.
     """
-    from coach.batch.on_ray import ClusterJob, run_on_ray
+    from coach.batch.cluster import ClusterJob
+    from coach.batch.on_ray import run_on_ray
     from coach.batch.reading import count_rows
 
     if cluster.refused:
-        raise InputError(f"{', '.join(cluster.refused)} cannot be used with --engine ray", hint="Leave it out.")
+        why, hint = _REFUSED[cluster.refused[0]]
+        raise InputError(f"{cluster.refused[0]} cannot be used with --engine ray: {why}", hint=hint)
     path = Path(out)
     if out == "-" or path.is_file() or path.suffix.lower() in {".jsonl", ".csv", ".parquet"}:
         raise InputError(f"{out}: with --engine ray the output is a folder", hint="As in: -o graded")
@@ -72,6 +90,19 @@ def grade_on_cluster(
             pass
         case _:
             raise InputError("parts are written as jsonl or parquet", hint="Use --format jsonl or --format parquet.")
-    job = ClusterJob(sources, path.resolve(), tuple(judges), settings, format, flow, cluster.actors, cluster.per_minute)
+    job = ClusterJob(
+        sources,
+        path.resolve(),
+        tuple(judges),
+        settings,
+        format,
+        flow,
+        actors=cluster.actors,
+        concurrency=cluster.concurrency,
+        per_minute=cluster.per_minute,
+        report=cluster.report,
+        strict=cluster.strict,
+        retry_failed=cluster.retry_failed,
+    )
     with watching(count_rows(sources)) as counted:
-        return run_on_ray(job, counted=counted)
+        return run_on_ray(job, counted=counted, tell=lambda line: typer.echo(line, err=True))

@@ -184,7 +184,9 @@ def check_file(file: PinFile, coach: Coach, *, concurrency: int = 4) -> tuple[Ch
     reports = grade_all(coach, [*pinned, *(r.row for r in rows.values())], concurrency=concurrency)
     of_pins, of_rows = tuple(reports[: len(pinned)]), reports[len(pinned) :]
     wrong = (_checked(p.name, p.answer, p.expect, r) for p, r in zip(file.pins, of_pins, strict=True))
-    graded = {key: beside_label(row, report, coach.bank) for (key, row), report in zip(rows.items(), of_rows, strict=True)}
+    graded = {
+        key: beside_label(row, report, coach.bank) for (key, row), report in zip(rows.items(), of_rows, strict=True)
+    }
     floors = tuple(
         broken
         for floor, rows_of in zip(file.floors, chosen, strict=True)

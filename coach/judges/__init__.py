@@ -5,6 +5,7 @@ Several make a panel; `escalate` asks the offline judge first and an LLM where t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,7 +41,7 @@ def make_judge(
         choices: `auto`, `offline`, `llm`, `llm:MODEL`, `replay` or `escalate`.
         settings: endpoint, samples, caps and the like.
         on_verdicts: told what an LLM has judged while its reply comes in.
-        pace: told when an endpoint asks to wait.
+        pace: told when an endpoint asks to wait, and asked to spend the waits between tries.
         wrap: what stands between judge and endpoint, in place of the cost cap.
 
     Raises:
@@ -116,6 +117,7 @@ def make_endpoint(settings: Settings, pace: Pace | None = None) -> Endpoint:
         cache_dir=settings.cache_dir,
         prices=load_prices(settings.price_file),
         pace=pace,
+        sleep=pace.rest if pace else asyncio.sleep,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -58,3 +59,7 @@ class Pace:
     def wait(self, seconds: float) -> None:
         """Start nothing for so long, LONGEST_WAIT at most."""
         self._not_before = max(self._not_before, self._clock() + min(seconds, LONGEST_WAIT))
+
+    async def rest(self, seconds: float) -> None:
+        """Spend the wait of a call before its next try."""
+        await asyncio.sleep(seconds)

@@ -54,5 +54,7 @@ def train_networks(measured: Path, shipped: Path) -> None:
     network = fit([s.example for s in some], draw=Augmented(some, embedder).epoch, seed=SEED)
     measured.parent.mkdir(parents=True, exist_ok=True)
     export(network, measured)
-    train_round(network, LAST, [s.example for s in everything], Augmented(everything, embedder).epoch, SEED + len(ROUNDS))
+    train_round(
+        network, LAST, [s.example for s in everything], Augmented(everything, embedder).epoch, SEED + len(ROUNDS)
+    )
     export(network, shipped)

@@ -23,14 +23,16 @@ import ray
 from batch.processes import answer
 from batch.through_provider import good, number_of
 from ray.cluster_utils import Cluster
-from servers.scripted import Reply, Server, scripted
+from servers.scripted import Reply, Server, refused, said, scripted
 
+from coach.batch.cluster import ClusterJob
 from coach.batch.engine import Flow
 from coach.batch.folder import FOLDER, scan
-from coach.batch.on_ray import ClusterJob, run_on_ray
+from coach.batch.on_ray import PACE_NAME, run_on_ray
 from coach.batch.reading import find_sources
 from coach.batch.run import Job, run
 from coach.batch.summary import Summary
+from coach.errors import InputError
 from coach.pipeline import Pipeline
 from coach.settings import Settings
 
@@ -40,6 +42,12 @@ DELAY = 0.2
 """Seconds of a reply: long enough for a node to be killed in the middle of a piece."""
 STORE = 200_000_000
 PER_MINUTE = 240.0
+TAKES = 3
+"""Calls at once that the endpoint takes while it is busy."""
+AT_ONCE = 2
+"""Calls at once that one run may have under way in the whole cluster."""
+REFUSED = 305
+"""An answer that the model does not want to judge the first time."""
 
 
 class Asked:
@@ -49,15 +57,30 @@ class Asked:
         self.delay = DELAY
         self.numbers: Counter[int] = Counter()
         self.times: list[float] = []
+        self.takes: int | None = None
+        self.most = self.turned_down = 0
+        self._ends: list[float] = []
 
     def __call__(self, body: dict[str, Any]) -> Reply:
-        self.numbers[number_of(body)] += 1
-        self.times.append(time.monotonic())
+        number, now = number_of(body), time.monotonic()
+        self._ends = [end for end in self._ends if end > now]
+        if self.takes is not None and len(self._ends) >= self.takes:
+            self.turned_down += 1
+            return refused(429, "slow down", retry_after="1")
+        self.numbers[number] += 1
+        self.times.append(now)
+        # A reply goes out at its end or later, so that whoever waits for it cannot have ended before.
+        self._ends.append(now + self.delay)
+        self.most = max(self.most, len(self._ends))
+        if number == REFUSED and self.numbers[number] == 1:
+            return said(None, refusal="I would rather not.")._replace(delay=self.delay)
         return good(body)._replace(delay=self.delay)
 
     def forget(self) -> None:
         self.numbers.clear()
         self.times.clear()
+        self.takes = None
+        self.most = self.turned_down = 0
 
 
 def write_rows(path: Path, numbers: list[int]) -> None:
@@ -126,6 +149,12 @@ def everything(folder: Path, server: Server, asked: Asked, cluster: Cluster) -> 
 
     node = cluster.add_node(num_cpus=1, object_store_memory=STORE)
     nodes = len([n for n in ray.nodes() if n["Alive"]])
+    found |= busy(job, folder, asked)
+    lap("busy")
+    found |= bounded(job, folder, asked)
+    lap("bounded")
+    asked.forget()
+
     killing = kill_in_the_middle(cluster, node, out)
     summary = run_on_ray(job)
     killing.join()
@@ -154,7 +183,74 @@ def everything(folder: Path, server: Server, asked: Asked, cluster: Cluster) -> 
     lap("paced")
     found |= tables(job, folder)
     lap("tables")
+    found |= strict(job, folder)
+    lap("strict")
     return found
+
+
+def in_pieces(job: ClusterJob, path: Path, numbers: list[int], pieces: int) -> ClusterJob:
+    write_rows(path, numbers)
+    size = path.stat().st_size // pieces + 1
+    return job._replace(sources=find_sources([str(path)]), out=path.with_suffix(""), piece_bytes=size)
+
+
+def busy(job: ClusterJob, folder: Path, asked: Asked) -> dict[str, Any]:
+    """An endpoint that takes few calls at once, and a pace that dies in the middle."""
+    job = in_pieces(job, folder / "busy.jsonl", list(range(100, 132)), 4)
+    asked.forget()
+    asked.takes = TAKES
+    killing = kill_the_pace(asked)
+    page = folder / "busy.html"
+    # Each of the two halvings that it takes until few enough calls go out may cost a call a try, before and after the death.
+    settings = job.settings.with_options(tries=10)
+    summary = run_on_ray(job._replace(flow=Flow(concurrency=8), settings=settings, report=page))
+    killing.join()
+    return {
+        "busy": [summary.rows, summary.judged, summary.failed],
+        "busy_asked": [len(asked.numbers), max(asked.numbers.values()), asked.most],
+        "busy_turned_down": asked.turned_down,
+        "pages": [page.is_file(), len(list((folder / "busy_rows").glob("*/*.html")))],
+    }
+
+
+def kill_the_pace(asked: Asked) -> threading.Thread:
+    """Kill the actor that keeps the pace, once some rows are judged."""
+
+    def work() -> None:
+        while len(asked.numbers) < 8:
+            time.sleep(0.02)
+        (name,) = (n for n in ray.util.list_named_actors() if n.startswith(PACE_NAME))
+        ray.kill(ray.get_actor(name), no_restart=False)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def bounded(job: ClusterJob, folder: Path, asked: Asked) -> dict[str, Any]:
+    """Few calls at once in the whole cluster, and failed rows gone over again."""
+    job = in_pieces(job, folder / "bounded.jsonl", list(range(300, 320)), 4)
+    asked.forget()
+    told: list[str] = []
+    summary = run_on_ray(
+        job._replace(flow=Flow(concurrency=8), concurrency=AT_ONCE, retry_failed=True), tell=told.append
+    )
+    return {
+        "bounded": asked.most,
+        "retried": [summary.rows, summary.judged, summary.failed, summary.again],
+        "retried_asked": {str(n): count for n, count in asked.numbers.items() if count > 1},
+        "retried_told": told,
+    }
+
+
+def strict(job: ClusterJob, folder: Path) -> dict[str, Any]:
+    """A bad row ends the run."""
+    job = in_pieces(job, folder / "strict.jsonl", [400], 1)
+    try:
+        run_on_ray(job._replace(judges=("offline",), strict=True))
+    except InputError as error:
+        return {"strict": [error.message, sorted(p.name for p in job.out.iterdir() if p.is_file())]}
+    return {"strict": None}
 
 
 def paced(job: ClusterJob, folder: Path, asked: Asked) -> dict[str, Any]:

@@ -16,11 +16,17 @@ from batch.through_provider import good
 from fakes import HashEmbedder
 from servers.scripted import Reply, refused, scripted
 
-from coach.batch.on_ray import ClusterJob, pipeline_of, run_on_ray, tidy
+from coach.batch.cluster import ClusterJob, tidy
+from coach.batch.on_machine import pipeline_of, stop_at_failure
+from coach.batch.on_ray import run_on_ray
+from coach.batch.outcome import Failure, Outcome, Result
 from coach.batch.reading import find_sources
+from coach.batch.rows import Row
 from coach.cli import main
-from coach.errors import InputError
+from coach.errors import InputError, JudgeRefused
+from coach.judges.governed import SharedPace
 from coach.judges.pace import START
+from coach.judges.permits import Heard, Lease, Permits
 from coach.pipeline import Pipeline
 from coach.settings import Settings
 
@@ -35,6 +41,8 @@ PATIENT = {
     "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "4",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray's own is 15, with which nothing moves beside other work.
+    "RAY_worker_niceness": "0",
 }
 SLACK = 1.6
 """How much slower than its rate, and no faster, a paced run may be on a busy machine."""
@@ -98,6 +106,36 @@ def test_parquet_in_parquet_out_with_the_grades_of_the_local_engine(happened: di
     assert happened["tables"] == [3, True, "int64"]
 
 
+def test_a_busy_endpoint_and_a_pace_that_dies_cost_no_row(happened: dict[str, Any]) -> None:
+    assert happened["busy"] == [33, 32, 1]
+
+
+def test_the_endpoint_had_to_turn_calls_down_and_took_as_many_as_it_takes(happened: dict[str, Any]) -> None:
+    assert happened["busy_turned_down"] > 0
+    assert happened["busy_asked"] == [32, 1, 3]
+
+
+def test_a_report_has_a_page_for_every_row_of_all_parts(happened: dict[str, Any]) -> None:
+    assert happened["pages"] == [True, 33]
+
+
+def test_the_concurrency_asked_for_is_that_of_the_whole_cluster(happened: dict[str, Any]) -> None:
+    assert happened["bounded"] == 2
+
+
+def test_failed_rows_are_judged_again_and_good_ones_kept(happened: dict[str, Any]) -> None:
+    assert happened["retried"] == [21, 20, 1, 0]
+    assert happened["retried_asked"] == {"305": 2}
+    assert happened["retried_told"] == ["2 rows failed; going over them once more."]
+
+
+def test_a_bad_row_ends_a_strict_run_with_its_line_and_leaves_no_part(happened: dict[str, Any]) -> None:
+    message, files = happened["strict"]
+    assert message.startswith("line 2: ")
+    assert "nope" in message
+    assert files == []
+
+
 @needs_ray
 def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"question_id": "q01", "answer": "x"}\n', encoding="utf-8")
@@ -122,8 +160,8 @@ def test_rate_and_actors_go_with_ray_only(tmp_path: Path, capsys: pytest.Capture
     [
         (["-o", "out.jsonl"], "the output is a folder"),
         (["-o", "-"], "the output is a folder"),
-        (["-o", "out", "--strict"], "--strict cannot be used with --engine ray"),
-        (["-o", "out", "--via", "batch-api"], "--via cannot be used"),
+        (["-o", "out", "--journal", "j.sqlite"], "the machines keep every grade in OUT/_grades"),
+        (["-o", "out", "--via", "batch-api"], "one process is enough to send it"),
         (["-o", "out", "--format", "csv"], "jsonl or parquet"),
     ],
 )
@@ -179,6 +217,16 @@ def test_only_parts_of_ours_are_taken_away(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["_SUCCESS", "part-00000.jsonl", *theirs])
 
 
+class Alone:
+    """A governor of one process."""
+
+    def __init__(self) -> None:
+        self.permits = Permits()
+
+    async def exchange(self, name: str, heard: Heard) -> Lease:
+        return self.permits.exchange(name, heard)
+
+
 class Leave:
     """A warden that always gives it."""
 
@@ -189,8 +237,8 @@ class Leave:
         pass
 
 
-@pytest.mark.parametrize("per_minute", [None, 600.0])
-def test_a_busy_endpoint_slows_the_engine_of_an_actor(tmp_path: Path, per_minute: float | None) -> None:
+@pytest.mark.parametrize("warden", [None, Leave()])
+def test_a_busy_endpoint_slows_the_whole_cluster(tmp_path: Path, warden: Leave | None) -> None:
     asked = 0
 
     def busy_at_first(body: dict[str, Any]) -> Reply:
@@ -198,16 +246,30 @@ def test_a_busy_endpoint_slows_the_engine_of_an_actor(tmp_path: Path, per_minute
         asked += 1
         return refused(429, "slow down", retry_after="0") if asked == 1 else good(body)
 
-    async def grade(pipeline: Pipeline) -> None:
+    async def grade(pipeline: Pipeline, pace: SharedPace) -> None:
         prepared = Pipeline(judge="offline", embedder=HashEmbedder()).prepare(
             "q01", "I first ask what the feed is for."
         )
-        await pipeline.grade_prepared(prepared, id="a1")
+        async with pace.exchanging():
+            await pipeline.grade_prepared(prepared, id="a1")
         await pipeline.aclose()
 
+    governor = Alone()
     with scripted(busy_at_first) as server:
         settings = Settings(base_url=server.base_url, model="scripted-1", cache_dir=tmp_path, use_cache=False)
-        pipeline = pipeline_of(job(tmp_path, judge="llm", settings=settings, per_minute=per_minute), Leave())
-        asyncio.run(grade(pipeline))
+        pace = SharedPace(governor)
+        asyncio.run(grade(pipeline_of(job(tmp_path, judge="llm", settings=settings), pace, warden), pace))
     assert asked == 2
-    assert pipeline.pace.limit == START / 2
+    assert governor.permits.limit == START / 2
+
+
+def test_a_row_that_failed_is_told_with_its_place() -> None:
+    outcome = Outcome(Row(7, {}), Result(b"", "", Failure(JudgeRefused("it said no"), "it said no")))
+    with pytest.raises(JudgeRefused, match=r"^line 7: it said no$"):
+        stop_at_failure(outcome)
+
+
+def test_a_place_that_an_error_names_already_is_not_told_twice() -> None:
+    error = InputError("line 7: no question")
+    with pytest.raises(InputError, match=r"^line 7: no question$"):
+        stop_at_failure(Outcome(Row(7, {}), Result(b"", "", Failure(error, "no question"))))

@@ -198,3 +198,15 @@ def test_a_failure_is_told_with_what_to_do_about_it() -> None:
 def test_causes_that_are_not_shown_are_counted() -> None:
     told = "\n".join(summary_lines(summed(*(bad(f"cause {n}") for n in range(12))), "x"))
     assert "2 x 2 other causes" in told
+
+
+def test_passes_over_parts_together_are_the_passes_over_all() -> None:
+    parts = [([ok(), bad("no")], [ok(again=True), ok()]), ([ok()], [ok(again=True)])]
+    merged = Tally()
+    for first, second in parts:
+        part = Tally(summed(*first).done)
+        for outcome in second:
+            part.add(outcome)
+        merged.merge(part)
+    before = summed(ok(), bad("no"), ok()).done
+    assert merged.summary() == summed(ok(again=True), ok(), ok(again=True), before=before)
