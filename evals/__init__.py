@@ -6,7 +6,7 @@ ROOT = Path(__file__).parent.parent
 ANSWERS = ROOT / "evals" / "answers"
 SECOND_LABELS = ANSWERS / "second-labels.jsonl"
 KEPT_OUT = ANSWERS / "kept-out.txt"
-"""The questions, one id or topic a line, on which the offline judge is measured: a third of those of `ANSWERS`, drawn by chance."""
+"""A third of the questions of `ANSWERS`, one id or topic a line, drawn by chance: on these the offline judge is measured."""
 FOREIGN = ROOT / "evals" / "foreign"
 """Questions from other fields, never trained on."""
 FRESH = ROOT / "evals" / "fresh"

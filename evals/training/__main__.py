@@ -64,7 +64,7 @@ def ship(measured: Path, shipped: Path) -> None:
     card = {
         "what": "all-MiniLM-L6-v2 fine-tuned on question, points and answer; a linear decision on what it reads and counts",
         "trained_on": f"{len(rows)} answers of evals/answers",
-        "measured_on": f"{len(unseen)} of them, read before the last round by a network that had seen the other {len(rows) - len(unseen)}",
+        "measured_on": f"{len(unseen)} of them, read before the last round, when it had seen {len(rows) - len(unseen)} others",
         "decision_fitted_on": "the same readings",
         "labels": "by language models, writer and labeller alike; no person took part",
         "trained_at": datetime.now(UTC).date().isoformat(),

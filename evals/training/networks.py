@@ -1,4 +1,4 @@
-"""Train and export the network: on two thirds of the questions, so that the last tells what it is worth on new ones; then on all."""
+"""Train and export the network: on two thirds of the questions, that the last may tell what it is worth on new ones; then all."""
 
 from __future__ import annotations
 

@@ -38,9 +38,10 @@ def _told(card: dict[str, Any]) -> str:
     held = card["held_out_questions"]
     given, n = held["overall"]["n"], held["overall"]["n"] + held["abstained"] + held["failed"]
     return (
-        f"Trained {card['trained_at']} on {card['trained_on']}. The first column is of the network before it was shown the answers "
-        f"to a third of the questions, the others are of the one shipped. On questions not seen {given} of {n} answers got a total, "
-        f"{held['abstained']} none ({held['abstained'] / n:.0%}, the judge being too unsure), {held['failed']} failed."
+        f"Trained {card['trained_at']} on {card['trained_on']}. The first column is of the network before it was shown the "
+        f"answers to a third of the questions, the others are of the one shipped. On questions not seen {given} of {n} answers "
+        f"got a total, {held['abstained']} none ({held['abstained'] / n:.0%}, the judge being too unsure), {held['failed']} "
+        f"failed."
     )
 
 
