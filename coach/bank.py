@@ -198,18 +198,18 @@ def read_model(path: Path, model: type[Model]) -> Model:
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> tuple[str, ...]:
-    """One line per problem: key, what is wrong, mend."""
+    """One line per problem: key, what is wrong, how to fix it."""
     lines = []
     for fault in error.errors():
         key = ".".join(str(part) for part in fault["loc"]) or "(file)"
         if fault["type"] == "extra_forbidden":
-            lines.append(f"{key}: unknown key. Mend: {_rename(str(fault['loc'][-1]), model)}.")
+            lines.append(f"{key}: unknown key. Fix: {_rename(str(fault['loc'][-1]), model)}.")
         elif fault["type"] == "missing":
-            lines.append(f"{key}: is missing. Mend: add it.")
+            lines.append(f"{key}: is missing. Fix: add it.")
         else:
             shown = repr(fault["input"])
             given = shown if len(shown) <= 60 else shown[:57] + "..."
-            lines.append(f"{key}: {fault['msg'].lower()} (found {given}). Mend: correct the value.")
+            lines.append(f"{key}: {fault['msg'].lower()} (found {given}). Fix: correct the value.")
     return tuple(lines)
 
 

@@ -51,7 +51,7 @@ def check_bank(folder: Path) -> tuple[str, ...]:
 def _twice(file: str, key: str, ids: list[str]) -> Iterator[str]:
     for id, count in Counter(ids).items():
         if count > 1:
-            yield f"{file}: {key}: {id!r} stands {count} times. Mend: give each its own id."
+            yield f"{file}: {key}: {id!r} stands {count} times. Fix: give each its own id."
 
 
 def _listing_problems(folder: Path, info: BankFile) -> Iterator[str]:
@@ -59,9 +59,9 @@ def _listing_problems(folder: Path, info: BankFile) -> Iterator[str]:
     there = {p.stem for p in (folder / "questions").glob("*.yaml")}
     for id in dict.fromkeys(info.questions):
         if id not in there:
-            yield f"bank.yaml: questions: {id!r} has no file. Mend: write questions/{id}.yaml or take it off the list."
+            yield f"bank.yaml: questions: {id!r} has no file. Fix: write questions/{id}.yaml or take it off the list."
     for id in sorted(there - set(info.questions)):
-        yield f"questions/{id}.yaml: is not listed. Mend: add {id!r} to `questions` in bank.yaml, or delete the file."
+        yield f"questions/{id}.yaml: is not listed. Fix: add {id!r} to `questions` in bank.yaml, or delete the file."
 
 
 def _criteria_problems(file: CriteriaFile) -> Iterator[str]:
@@ -77,50 +77,50 @@ def _level_problems(criterion: Criterion) -> Iterator[str]:
     values = [level.value for level in criterion.levels]
     for value, count in Counter(values).items():
         if count > 1:
-            yield f"level {value} stands {count} times. Mend: keep one."
+            yield f"level {value} stands {count} times. Fix: keep one."
     for value in range(MAX_LEVEL + 1):
         if value not in values:
-            yield f"level {value} is missing, levels must run 0..{MAX_LEVEL} without a gap. Mend: add it."
+            yield f"level {value} is missing, levels must run 0..{MAX_LEVEL} without a gap. Fix: add it."
     if sorted(values) != values and len(set(values)) == len(values):
-        yield "levels are out of order. Mend: sort them from 0 up."
+        yield "levels are out of order. Fix: sort them from 0 up."
 
 
 def _weight_problems(weights: dict[str, float | None], known: set[str] | None) -> Iterator[str]:
     for id, weight in weights.items():
         if known is not None and id not in known:
-            yield f".{id}: no such criterion. Mend: use one of {', '.join(sorted(known))}."
+            yield f".{id}: no such criterion. Fix: use one of {', '.join(sorted(known))}."
         if weight is not None and weight <= 0:
-            yield f".{id}: weight {weight:g} is not above 0. Mend: null leaves a criterion out."
+            yield f".{id}: weight {weight:g} is not above 0. Fix: null leaves a criterion out."
     counted = [w for w in weights.values() if w is not None]
     if not counted:
-        yield ": no criterion has a weight. Mend: give at least one a weight."
+        yield ": no criterion has a weight. Fix: give at least one a weight."
     elif abs(sum(counted) - WEIGHT_SUM) > _TOLERANCE:
-        yield f": weights sum to {sum(counted):g}, not {WEIGHT_SUM:g}. Mend: change them so that they do."
+        yield f": weights sum to {sum(counted):g}, not {WEIGHT_SUM:g}. Fix: change them so that they do."
 
 
 def _question_problems(
     question: Question, id: str, criterion_ids: set[str] | None, flag_ids: set[str] | None
 ) -> Iterator[str]:
     if question.id != id:
-        yield f"id: is {question.id!r}, but the file is named {id}.yaml. Mend: make them the same."
+        yield f"id: is {question.id!r}, but the file is named {id}.yaml. Fix: make them the same."
     yield from (f"weights{p}" for p in _weight_problems(question.weights, criterion_ids))
     yield from _point_problems(question)
     for flag in question.red_flags:
         if flag_ids is not None and flag not in flag_ids:
-            yield f"red_flags.{flag}: no such red flag. Mend: use one of {', '.join(sorted(flag_ids))}."
+            yield f"red_flags.{flag}: no such red flag. Fix: use one of {', '.join(sorted(flag_ids))}."
 
 
 def _point_problems(question: Question) -> Iterator[str]:
     if not question.points:
-        yield "points: are missing. Mend: list what the expert answer says, one point each."
+        yield "points: are missing. Fix: list what the expert answer says, one point each."
     elif not question.weights.get("expert_coverage"):
-        yield "points: nobody can reach them, expert_coverage has no weight. Mend: give it one, or drop the points."
+        yield "points: nobody can reach them, expert_coverage has no weight. Fix: give it one, or drop the points."
     for id, count in Counter(p.id for p in question.points).items():
         if count > 1:
-            yield f"points: id {id!r} stands {count} times. Mend: give each its own id."
+            yield f"points: id {id!r} stands {count} times. Fix: give each its own id."
     for text, count in Counter(" ".join(p.text.lower().split()) for p in question.points).items():
         if count > 1:
-            yield f"points: {text[:50]!r} stands {count} times, nobody can win it twice. Mend: keep one."
+            yield f"points: {text[:50]!r} stands {count} times, nobody can win it twice. Fix: keep one."
 
 
 _STARTER_BANK = """\

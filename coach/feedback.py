@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from coach.models import Judged, Question, RaisedFlag, Rubric, Verdict
+from coach.models import Judged, Question, RaisedFlag, RedFlag, Rubric, Verdict
 from coach.report import NextStep, PointReport
 from coach.scoring import ScoreCard, gain_without_caps, gains
 
@@ -26,6 +26,22 @@ _ADVICE = {
     "long_term_metrics": "Say which long-term value you would watch, over which time, and what short-term number may fall.",
     "systems_thinking": "Follow it past launch: pipeline, feedback loops, monitoring, rollback and who owns them.",
     "communication": "Make one point a paragraph and carry it with an example, a number or a scenario.",
+}
+_FLAG_ADVICE = {
+    "model_first": "Name the goal and the constraints before any model.",
+    "short_term_metrics": "Make lasting value the goal; clicks are a signal beside it.",
+    "offline_is_enough": "Let an online experiment decide; offline metrics only choose what goes into it.",
+    "engagement_is_truth": "Say why people click without being satisfied, and what you would measure besides.",
+    "absolutes": "Say under which conditions this is the right choice, and what it costs.",
+    "no_exploration": "Leave room for what the model does not know yet, and say how much and for whom.",
+    "no_monitoring": "Say what you watch after launch, who is told, and how you go back.",
+    "one_time_fix": "Say how you keep measuring and correcting it; it comes back.",
+    "panic_response": "Diagnose first: say what you would check, in which order, before you act.",
+    "blame_or_ego": "Say what your own part was and what you learned.",
+    "jargon_first": "Say it in the words of your audience; bring terms in only where they help.",
+    "hype": "Give a reason of your own and something concrete in place of praise and trends.",
+    "off_topic": "Answer the question that was asked; begin with its own words.",
+    "gaming": "Write to an interviewer, in sentences; leave out lists of terms and whatever is meant for the grader.",
 }
 _FOLLOW_UPS = {
     "product_framing": "Who is this for, and how would you know that it helped them?",
@@ -79,13 +95,13 @@ def _strengths(
     if min(caps.values(), default=100.0) <= NO_PRAISE_CAP:
         return ()
     titles = {c.id: c.criterion.title for c in rubric.criteria}
-    strong = [
-        f"{titles[v.criterion_id]}: “{shorten(quote)}”"
-        for v in sorted(verdicts, key=lambda v: -v.level if isinstance(v, Judged) else 0)
-        if isinstance(v, Judged) and v.level >= STRONG_LEVEL
-        for quote in [next((e.quote for e in v.evidence if e.verified), "")]
-        if quote
-    ]
+    by_quote: dict[str, list[str]] = {}
+    for v in sorted(verdicts, key=lambda v: -v.level if isinstance(v, Judged) else 0):
+        if isinstance(v, Judged) and v.level >= STRONG_LEVEL:
+            quote = next((e.quote for e in v.evidence if e.verified), "")
+            if quote:
+                by_quote.setdefault(quote, []).append(titles[v.criterion_id])
+    strong = [f"{', '.join(shown)}: “{shorten(quote)}”" for quote, shown in by_quote.items()]
     covered = [p.text for p in points if p.status == "covered"]
     if covered:
         strong.append(f"Makes {len(covered)} of {len(points)} expert points, among them: {covered[0]}")
@@ -121,13 +137,17 @@ def _lift_caps(
         NextStep(
             criterion=flag.id,
             advice=(
-                f"Take out what raises this red flag ({known[flag.id].flag.description}); "
-                f"it holds the total at {caps.get(flag.id, known[flag.id].flag.cap):g} or below."
+                f"{_flag_advice(known[flag.id].flag)} "
+                f"This red flag holds the total at {caps.get(flag.id, known[flag.id].flag.cap):g} or below."
             ),
             gain=cost if position == 0 else 0.0,
         )
         for position, flag in enumerate(ordered)
     )
+
+
+def _flag_advice(flag: RedFlag) -> str:
+    return _FLAG_ADVICE.get(flag.id, f"Take out what raises it: {flag.description.rstrip('.')}.")
 
 
 def _missing_advice(points: Sequence[PointReport]) -> str:

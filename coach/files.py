@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,6 +26,22 @@ def write_text(path: Path, text: str) -> None:
     """
     with Replacing(path) as file:
         file.write(text)
+
+
+def require_writable(path: Path) -> None:
+    """Refuse a file that could not be written, before any work is done for it.
+
+    Raises:
+        InputError: it is a folder, or its own folder is missing or not writable.
+    """
+    if path.is_dir():
+        raise _unwritable(path, OSError(errno.EISDIR, os.strerror(errno.EISDIR)))
+    if path.exists() and not path.is_file():
+        return
+    if not path.parent.is_dir():
+        raise _unwritable(path, OSError(errno.ENOENT, os.strerror(errno.ENOENT)))
+    if not os.access(path.parent, os.W_OK):
+        raise _unwritable(path, OSError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:

@@ -70,6 +70,10 @@ class Signal(Frozen):
     behind: Text
 
 
+BROUGHT = "brought"
+"""Id of a question that was brought along without one."""
+
+
 class Question(Frozen):
     """A question with what is expected of its answer.
 
@@ -77,7 +81,7 @@ class Question(Frozen):
     generic criteria, and its points are cut from the reference when none are given.
     """
 
-    id: Id = "brought"
+    id: Id = BROUGHT
     question: Text
     reference: Text = Field(description="the expert answer")
     points: tuple[ExpertPoint, ...] = ()

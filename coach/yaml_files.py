@@ -35,12 +35,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise BankError(f"{path.name}: larger than {MAX_BYTES:,} bytes. Mend: is this the right file?")
+            raise BankError(f"{path.name}: larger than {MAX_BYTES:,} bytes. Fix: is this the right file?")
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise BankError(f"{path.name}: cannot be read: {error.strerror}. Mend: check {path}.") from None
+        raise BankError(f"{path.name}: cannot be read: {error.strerror}. Fix: check {path}.") from None
     except UnicodeDecodeError as error:
-        raise BankError(f"{path.name}: byte {error.start} is not UTF-8. Mend: save the file as UTF-8.") from None
+        raise BankError(f"{path.name}: byte {error.start} is not UTF-8. Fix: save the file as UTF-8.") from None
     try:
         _refuse_aliases(text)
         found = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a subclass of the safe loader
@@ -48,9 +48,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not YAML"
-        raise BankError(f"{path.name}:{where}: {problem}. Mend: correct the YAML there.") from None
+        raise BankError(f"{path.name}:{where}: {problem}. Fix: correct the YAML there.") from None
     if not isinstance(found, dict):
-        raise BankError(f"{path.name}: holds {type(found).__name__}, not keys with values. Mend: see the shipped bank.")
+        raise BankError(f"{path.name}: holds {type(found).__name__}, not keys with values. Fix: see the shipped bank.")
     return found
 
 

@@ -85,8 +85,8 @@ def test_many_texts_share_the_last_point() -> None:
 
 POINT = {"id": "caching.1", "text": "One."}
 FAULTS: list[tuple[dict[str, object], str]] = [
-    ({"wieghts": {}}, "wieghts: unknown key. Mend: rename it to 'weights' or delete it."),
-    ({"reference": None}, "reference: is missing. Mend: add it."),
+    ({"wieghts": {}}, "wieghts: unknown key. Fix: rename it to 'weights' or delete it."),
+    ({"reference": None}, "reference: is missing. Fix: add it."),
     ({"id": "cash"}, "id: is 'cash', but the file is named caching.yaml."),
     ({"weights": {"expert_coverage": 50}}, "weights: weights sum to 50, not 100."),
     ({"weights": {"expert_coverage": 120, "tradeoffs": -20}}, "weights.tradeoffs: weight -20 is not above 0."),
@@ -102,11 +102,11 @@ FAULTS: list[tuple[dict[str, object], str]] = [
 
 
 @pytest.mark.parametrize(("values", "problem"), FAULTS)
-def test_each_fault_names_file_key_and_mend(bank: Path, values: dict[str, object], problem: str) -> None:
+def test_each_fault_names_file_key_and_fix(bank: Path, values: dict[str, object], problem: str) -> None:
     change(bank, **values)
     told = check_bank(bank)
     assert any(line.startswith(f"caching.yaml: {problem}") for line in told), told
-    assert all("Mend:" in line for line in told)
+    assert all("Fix:" in line for line in told)
 
 
 def test_all_faults_are_told_at_once(bank: Path) -> None:

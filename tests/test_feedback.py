@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from builders import abstained, flag, judged, rubric
 
-from coach.feedback import Feedback, build_feedback, shorten
+from coach.bank import load_bank
+from coach.feedback import _FLAG_ADVICE, Feedback, build_feedback, shorten
 from coach.models import Question, RaisedFlag, Verdict
 from coach.report import PointReport
 from coach.scoring import score
@@ -43,6 +44,11 @@ def test_a_strong_level_without_a_quote_is_not_praised() -> None:
     assert not any("Product" in s for s in built.strengths)
 
 
+def test_criteria_that_rest_on_the_same_words_are_told_together() -> None:
+    built = build(judged("product_framing", 4, "what is it for"), judged("expert_coverage", 4, "what is it for"))
+    assert built.strengths[0] == "Product Framing, Expert Coverage: “what is it for”"
+
+
 def test_nothing_is_praised_under_a_low_cap() -> None:
     verdicts = (judged("product_framing", 4, "what is it for"), judged("expert_coverage", 4, "x"))
     assert build(*verdicts, caps={"gaming": 25}, flags=(RaisedFlag(id="gaming"),)).strengths == ()
@@ -73,6 +79,29 @@ def test_lifting_a_flag_comes_first_and_is_worth_what_its_cap_cost() -> None:
     verdicts = (judged("product_framing", 4, "x"), judged("expert_coverage", 2, "y"))
     built = build(*verdicts, caps={"absolutes": 40}, flags=(RaisedFlag(id="absolutes"),))
     assert (built.next_steps[0].criterion, built.next_steps[0].gain) == ("absolutes", 35.0)
+
+
+def test_a_flag_of_the_shipped_bank_says_what_to_write_instead() -> None:
+    built = build(
+        judged("product_framing", 4, "x"),
+        judged("expert_coverage", 4, "y"),
+        caps={"absolutes": 40},
+        flags=(RaisedFlag(id="absolutes"),),
+    )
+    assert built.next_steps[0].advice.startswith("Say under which conditions this is the right choice")
+
+
+def test_a_flag_of_another_bank_says_what_to_take_out() -> None:
+    asked = rubric((flag("rudeness", 40),), product_framing=100)
+    verdicts = (judged("product_framing", 4, "x"),)
+    card = score(asked, verdicts, caps=(40,))
+    flags = (RaisedFlag(id="rudeness"),)
+    built = build_feedback(QUESTION, asked, verdicts, card=card, points=(), flags=flags, caps={"rudeness": 40})
+    assert built.next_steps[0].advice.startswith("Take out what raises it: about rudeness.")
+
+
+def test_every_flag_of_the_shipped_bank_has_advice() -> None:
+    assert load_bank().red_flags.keys() == _FLAG_ADVICE.keys()
 
 
 def test_the_cost_of_the_cap_is_told_once_for_several_flags() -> None:

@@ -8,7 +8,7 @@ from typing import IO
 import pytest
 
 from coach.errors import InputError
-from coach.files import Replacing, write_text
+from coach.files import Replacing, require_writable, write_text
 
 
 def test_text_is_written_whole(tmp_path: Path) -> None:
@@ -24,6 +24,21 @@ def test_nothing_is_left_beside_the_file(tmp_path: Path) -> None:
 def test_a_missing_folder_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         write_text(tmp_path / "no" / "a.md", "x")
+
+
+def test_a_missing_folder_is_refused_beforehand(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        require_writable(tmp_path / "no" / "a.md")
+
+
+def test_a_folder_in_place_of_a_file_is_refused_beforehand(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Is a directory"):
+        require_writable(tmp_path)
+
+
+def test_asking_beforehand_writes_nothing(tmp_path: Path) -> None:
+    require_writable(tmp_path / "a.md")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_error_while_writing_leaves_the_old_file_alone(tmp_path: Path) -> None:

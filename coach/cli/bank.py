@@ -18,7 +18,7 @@ def check(
         Path | None, typer.Argument(metavar="[DIR]", help="The bank; the shipped one if left out.")
     ] = None,
 ) -> None:
-    """Validate a bank and show every problem at once, each with file, key and mend."""
+    """Show every problem of a bank at once: file, key and fix."""
     from coach.bank_check import check_bank
     from coach.resources import data_dir
 
@@ -26,7 +26,7 @@ def check(
     problems = check_bank(path)
     if problems:
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        raise BankError(f"{path}: {count}", problems=problems, hint="Mend them and run `coach bank check` again.")
+        raise BankError(f"{path}: {count}", problems=problems, hint="Correct them and run `coach bank check` again.")
     typer.echo(f"{path}: no problems found")
 
 

@@ -13,7 +13,7 @@ import typer
 from coach.cli import options
 from coach.cli.progress import Progress
 from coach.errors import InputError, exit_code_of
-from coach.files import write_text
+from coach.files import require_writable, write_text
 
 if TYPE_CHECKING:
     from coach.grading import Coach
@@ -80,6 +80,8 @@ def critique(
         coach = options.make_coach(settings, ["offline"])
         typer.echo(_prompt(coach, asked, _read_answer(file, coach, asked), settings))
         return
+    if out is not None:
+        require_writable(out)
     progress = Progress(settings)
     coach = options.make_coach(settings, judges, on_verdicts=progress.listener())
     answer = _read_answer(file, coach, asked)

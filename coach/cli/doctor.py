@@ -16,7 +16,7 @@ def doctor(
     model: options.ModelOption = None,
     base_url: options.BaseUrlOption = None,
 ) -> None:
-    """Check model, cache, bank, key and endpoint: one line each, with the mend. Exit code 3 for the endpoint, else 2."""
+    """Check model, cache, bank, key and endpoint: a line each, and how to fix it. Exit code 3 for the endpoint, else 2."""
     from coach.doctor import examine, exit_code
     from coach.render.plain import inert
 

@@ -227,17 +227,21 @@ def _rationale(criterion: str, task: JudgeTask, value: float, band: tuple[float,
     """What moved the estimate and what was counted. It says no more than the numbers do."""
     signs = [f"{_WORDS_FOR[name]} {len(LEXICON[name].findall(task.answer))}x" for name in _SIGNS.get(criterion, ())]
     told = [f"Estimated {value:.1f}, in four of five such answers {band[0]:g} to {band[1]:g}."]
-    told.append(
-        f"Raised most by {_shown(moved.up[0])}{f', lowered most by {_shown(moved.down)}' if moved.down else ''}."
-    )
+    raised = f"raised most by {_shown(moved.up[0])}" if round(value) else ""
+    lowered = f"lowered most by {_shown(moved.down)}" if moved.down else ""
+    told.append(_sentence(", ".join(filter(None, [raised, lowered]))))
     if signs:
-        told.append(f"Counted: {', '.join(signs)}.")
+        told.append(f"Wording found: {', '.join(signs)}.")
     if criterion == "product_framing" and task.matches.landmarks.model is not None:
         first = model_comes_first(task.matches.landmarks)
         told.append(
             "A technique is named before any objective." if first else "The objective comes before the first technique."
         )
-    return " ".join(told)
+    return " ".join(filter(None, told))
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}." if words else ""
 
 
 def _shown(segment: Segment) -> str:

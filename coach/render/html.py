@@ -14,8 +14,10 @@ from coach.render.plain import (
     inert,
     judged_by,
     level_words,
+    notes,
     opinions,
     shared_rationale,
+    title,
     used,
 )
 from coach.report import FeedbackReport
@@ -30,6 +32,8 @@ def render(report: FeedbackReport, answer: str) -> str:
     return template("report.html.j2").render(
         report=report,
         pieces=pieces(report, answer),
+        title=title(report),
+        notes=notes(report),
         headline=headline(report),
         judged_by=judged_by(report),
         used=used(report),

@@ -14,8 +14,10 @@ from coach.render.plain import (
     inert,
     judged_by,
     level_words,
+    notes,
     opinions,
     shared_rationale,
+    title,
     used,
 )
 from coach.report import FeedbackReport
@@ -30,7 +32,7 @@ def escape(text: str) -> str:
 
 def render(report: FeedbackReport, answer: str) -> str:
     """The report as a Markdown document."""
-    lines = [f"# {escape(report.question_id)} {escape(report.question)}".rstrip(), "", f"**{headline(report)}**", ""]
+    lines = [f"# {escape(title(report))}".rstrip(), "", f"**{headline(report)}**", ""]
     lines += [" · ".join(filter(None, [escape(judged_by(report)), escape(used(report))])), ""]
     if report.error:
         lines += [f"**Not graded:** {escape(report.error.message)}", "", escape(report.error.hint), ""]
@@ -40,7 +42,7 @@ def render(report: FeedbackReport, answer: str) -> str:
     lines += _list("Strong", report.strengths)
     lines += _list("Next steps, most to be won first", _steps(report), escaped=True)
     lines += _list("Expect to be asked next", [report.follow_up])
-    lines += _list("Notes", report.warnings)
+    lines += _list("Notes", notes(report))
     return "\n".join(lines)
 
 
@@ -50,11 +52,11 @@ def _criteria(report: FeedbackReport) -> list[str]:
     rows += ["| | Criterion | Level | Points | Why |", "|---|---|---|---|---|"]
     for number, c in enumerate(report.criteria, start=1):
         points = "–" if c.points is None else f"{c.points:g} of {c.weight:g}"
-        title, why = (
+        name, why = (
             escape(c.title or c.id),
             escape(" ".join(filter(None, ["" if shared else c.rationale, opinions(c)]))),
         )
-        rows.append(f"| {number} | {title} | {level_words(c.level, c.status)} | {points} | {why} |")
+        rows.append(f"| {number} | {name} | {level_words(c.level, c.status)} | {points} | {why} |")
     return [*rows, ""]
 
 
@@ -75,7 +77,7 @@ def _answer(report: FeedbackReport, answer: str) -> list[str]:
     return [
         "## Your answer, with the words that counted",
         "",
-        *(f"> {line}".rstrip() for line in marked.split("\n")),
+        *(f"> {line}".rstrip() for line in marked.rstrip().split("\n")),
         "",
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
+from coach.models import BROUGHT
 from coach.report import CriterionReport, FeedbackReport, FlagReport, NextStep
 
 OVERALL_WORDS = {1: "strong no", 2: "no", 3: "borderline", 4: "yes", 5: "strong yes"}
@@ -31,6 +32,12 @@ def _shown(character: str, keep_lines: bool) -> str:
     if character in _JOINERS or unicodedata.category(character) not in _UNSAFE:
         return character
     return f"⟨U+{ord(character):04X}⟩"
+
+
+def title(report: FeedbackReport) -> str:
+    """The question, behind its id where it has one of its own."""
+    named = report.question_id if report.question_id != BROUGHT else ""
+    return f"{named}  {report.question}".strip()
 
 
 def headline(report: FeedbackReport) -> str:
@@ -92,3 +99,8 @@ def shared_rationale(report: FeedbackReport) -> str:
     """What a check in code says of all criteria alike; empty where each has words of its own."""
     said = {c.rationale for c in report.criteria}
     return said.pop() if report.judge.kind == "screen" and len(said) == 1 else ""
+
+
+def notes(report: FeedbackReport) -> tuple[str, ...]:
+    """The report's warnings without what is told at the top already."""
+    return tuple(w for w in report.warnings if w != shared_rationale(report))

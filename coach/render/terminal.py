@@ -15,8 +15,10 @@ from coach.render.plain import (
     inert,
     judged_by,
     level_words,
+    notes,
     opinions,
     shared_rationale,
+    title,
     used,
 )
 from coach.report import CriterionReport, FeedbackReport, FlagReport
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
 WIDTH = 88
 BAR_CELLS = 16
+TITLE_CELLS = 28
+"""A criterion's number and title."""
+WORDS_CELLS = 34
+"""Two spaces and the longest words for level and points."""
 CRITERION_STYLES = ("cyan", "green", "yellow", "blue", "magenta", "bright_cyan")
 FLAG_STYLE = "bold red"
 
@@ -73,7 +79,7 @@ def render(report: FeedbackReport, answer: str, *, width: int = WIDTH, color: bo
     _section(console, "Strong", report.strengths)
     _next_steps(console, report)
     _section(console, "Expect to be asked next", [report.follow_up])
-    _section(console, "Notes", report.warnings)
+    _section(console, "Notes", notes(report))
     return _trimmed(out)
 
 
@@ -119,11 +125,11 @@ def _hanging(console: Console, mark: str, content: Text, *, cells: int = 2, styl
 
 
 def _head(console: Console, report: FeedbackReport) -> None:
-    console.print(_text(f"{report.question_id}  {report.question}".strip(), "bold"))
-    grade = _text(headline(report), "bold")
-    if report.total is not None:
-        grade = _text(f"{_bar(report.total / 100, 2 * BAR_CELLS)}  ", "bold") + grade
-    console.print(grade)
+    console.print(_text(title(report), "bold"))
+    bar = _bar(report.total / 100, 2 * BAR_CELLS) if report.total is not None else ""
+    line = f"{bar}  {headline(report)}".strip()
+    for part in [line] if len(line) <= console.width else [bar, headline(report)]:
+        console.print(_text(part, "bold"))
     console.print(_text(" · ".join(filter(None, [judged_by(report), used(report)])), "dim"))
     console.print()
 
@@ -133,14 +139,22 @@ def _bar(share: float, cells: int = BAR_CELLS) -> str:
     return "█" * full + "░" * (cells - full)
 
 
+def _bar_cells(width: int) -> int:
+    """Cells of a criterion's bar: what its title and the words behind the bar leave; none on a narrow screen."""
+    return max(0, min(BAR_CELLS, width - TITLE_CELLS - WORDS_CELLS))
+
+
 def _criterion(console: Console, number: int, criterion: CriterionReport, *, told: str) -> None:
     style = CRITERION_STYLES[(number - 1) % len(CRITERION_STYLES)]
-    line = _text(f"{number} {criterion.title or criterion.id:<26}", style)
+    line = _text(f"{f'{number} {criterion.title or criterion.id}':<{TITLE_CELLS}}", style)
+    cells = _bar_cells(console.width)
+    gap = "  " if cells else ""
     if criterion.level is None:
-        line += _text(f"{'?' * BAR_CELLS}  {level_words(None, criterion.status)}", "dim")
+        line += _text(f"{'?' * cells}{gap}{level_words(None, criterion.status)}", "dim")
     else:
         won = f"{criterion.points:g} of {criterion.weight:g} points"
-        line += _text(f"{_bar(criterion.level / 4)}  {level_words(criterion.level, criterion.status)}, {won}")
+        bar = _bar(criterion.level / 4, cells)
+        line += _text(f"{bar}{gap}{level_words(criterion.level, criterion.status)}, {won}")
     console.print(line)
     words = " ".join(filter(None, [told, opinions(criterion)]))
     if words:
@@ -170,6 +184,7 @@ def _marked(report: FeedbackReport, answer: str, color: bool) -> Text:
         if piece.ends:
             text.append(inert(f"{'' if color else '»'}[{', '.join(titles.get(e, e) for e in piece.ends)}]"), "dim")
             open_mark = False
+    text.rstrip()
     return text
 
 

@@ -149,6 +149,15 @@ def test_bad_use_is_told_and_ends_with_two(
     assert "Traceback" not in err
 
 
+def test_an_llm_is_not_asked_for_a_report_that_could_not_be_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with scripted([said(llm_reply())]) as server:
+        address = ["--base-url", server.base_url, "--model", "m"]
+        code, _, _ = run(capsys, "critique", str(EXAMPLE), "-q", "q01", *address, "-o", str(tmp_path / "no" / "r.md"))
+    assert (code, server.requests) == (2, [])
+
+
 CONTENT = [
     (b"", 2),
     (b" \n\t ", 2),

@@ -159,6 +159,12 @@ def test_a_rationale_names_the_words_that_moved_it(coach: Coach) -> None:
         assert shown in GOOD
 
 
+def test_a_level_of_zero_was_raised_by_nothing(coach: Coach) -> None:
+    verdicts = [v for v in OfflineJudge().judge_now(task(coach, BAD)).verdicts if isinstance(v, Judged) and not v.level]
+    assert verdicts
+    assert not any("raised most" in v.rationale.lower() for v in verdicts)
+
+
 def test_a_doubt_beyond_the_limit_abstains(coach: Coach) -> None:
     decision = load_decision()
     strict = decision._replace(doubt_limits=np.zeros(len(CRITERIA), dtype=np.float32))

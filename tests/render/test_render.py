@@ -8,10 +8,10 @@ from builders import ANSWER, report
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coach.models import Evidence
-from coach.render import RENDERERS
+from coach.models import BROUGHT, Evidence
+from coach.render import RENDERERS, terminal
 from coach.render.highlight import pieces
-from coach.render.plain import headline, inert, judged_by, used
+from coach.render.plain import headline, inert, judged_by, notes, title, used
 from coach.report import CriterionReport, ErrorReport, FeedbackReport, JudgeInfo, NextStep
 
 HOSTILE = (
@@ -78,8 +78,6 @@ def test_terminal_without_colour_has_no_escape() -> None:
 
 
 def test_terminal_with_colour_holds_only_colours() -> None:
-    from coach.render import terminal
-
     shown = terminal.render(hostile_report(), HOSTILE, color=True)
     assert "\x1b[" in shown
     assert "\x1b" not in re.sub(r"\x1b\[[0-9;]*m", "", shown)
@@ -87,6 +85,29 @@ def test_terminal_with_colour_holds_only_colours() -> None:
 
 def test_terminal_draws_a_bar_for_each_level() -> None:
     assert "████████████░░░░  level 3 of 4, 45 of 60 points" in RENDERERS["terminal"](report(), ANSWER)
+
+
+def test_a_narrow_terminal_keeps_a_criterion_on_one_line() -> None:
+    assert "Product framing           level 3 of 4, 45 of 60 points" in terminal.render(report(), ANSWER, width=60)
+
+
+def test_a_narrow_terminal_puts_the_grade_below_its_bar() -> None:
+    lines = terminal.render(report(band=(50, 70)), ANSWER, width=60).splitlines()
+    assert "62.5 / 100 · 4 of 5, yes · could be 50 to 70" in lines
+
+
+def test_lines_at_the_end_of_the_answer_are_not_shown() -> None:
+    assert "\n\n\n" not in RENDERERS["terminal"](report(), f"{ANSWER}\n\n")
+
+
+def test_a_question_brought_along_is_headed_by_its_text_alone() -> None:
+    assert title(report(question_id=BROUGHT)) == report().question
+
+
+def test_what_a_check_says_of_all_criteria_is_not_repeated_in_the_notes() -> None:
+    told = tuple(c.model_copy(update={"rationale": "Too short."}) for c in report().criteria)
+    decided = report(judge=JudgeInfo(kind="screen", name="screen"), criteria=told, warnings=("Too short.", "Else."))
+    assert notes(decided) == ("Else.",)
 
 
 @pytest.mark.parametrize("name", ["terminal", "md", "html"])
