@@ -1,8 +1,9 @@
 """The offline judge's decision: from what the network read and what was counted to levels, doubts, flags and points.
 
-Linear on purpose: what a token adds to a level is its own share of the sum, so evidence is what moved the level and not a
-story told afterwards. `data/cross-encoder.onnx` is the network, `data/decision.json` holds the weights here,
-`data/card.json` says what both were trained on and how far they can be trusted.
+A linear sum, so that what a token adds to a level is its own share of it, and evidence is what moved the level and not a story
+told afterwards; and trees that put the sum right where what is read and what is counted tell more together. In `data/`,
+`cross-encoder.onnx` is the network, `decision.json` holds the weights here, `card.json` says what both were trained on and how
+far they can be trusted.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from coach.errors import CoachError
 from coach.judges.cross_encoder import GRAPH, TARGETS, Reading
 from coach.judges.features import FEATURES_VERSION, feature_names
+from coach.judges.trees import Trees, sums
 from coach.models import MAX_LEVEL
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ class Decision(NamedTuple):
     """Shape (c, f)."""
     offsets: NDArray[np.float32]
     """Shape (c,)."""
+    trees: Trees
+    """c sums: what is added to each level, by `tree_inputs`."""
     second_weights: NDArray[np.float32]
     """Shape (c, f): a second opinion from features alone; where the two differ, doubt is larger."""
     second_offsets: NDArray[np.float32]
@@ -73,6 +77,8 @@ class Scores(NamedTuple):
 
     levels: NDArray[np.float32]
     """Shape (c,), real numbers in 0..4."""
+    put_right: NDArray[np.float32]
+    """Shape (c,): what the trees added to the linear sum, in levels."""
     doubts: NDArray[np.float32]
     """Shape (c,): expected absolute error of each, in levels."""
     log_odds: NDArray[np.float32]
@@ -104,13 +110,14 @@ def decide(
         vectors: shape (2 d,), from the sentence encoder; flags alone rest on them.
     """
     counted = scaled(decision, features)
-    levels = decision.offsets + decision.level_weights @ reading.levels + decision.feature_weights @ counted
-    levels = np.clip(levels, 0.0, float(MAX_LEVEL))
+    summed = decision.offsets + decision.level_weights @ reading.levels + decision.feature_weights @ counted
+    put_right = sums(decision.trees, tree_inputs(reading, counted))
+    levels = np.clip(summed + put_right, 0.0, float(MAX_LEVEL))
     second = np.clip(decision.second_offsets + decision.second_weights @ counted, 0.0, float(MAX_LEVEL))
     odds = decision.flag_offsets + decision.flag_weights @ flag_inputs(reading, signs, counted, vectors)
     coverage = levels[CRITERIA.index("expert_coverage")]
     point_odds = np.column_stack(point_inputs(reading.points, coverage)) @ decision.point_weights
-    return Scores(levels, doubts(decision, levels, second), odds, 1.0 / (1.0 + np.exp(-point_odds)))
+    return Scores(levels, put_right, doubts(decision, levels, second), odds, 1.0 / (1.0 + np.exp(-point_odds)))
 
 
 def doubts(decision: Decision, levels: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -123,6 +130,16 @@ def doubts(decision: Decision, levels: NDArray[np.float32], second: NDArray[np.f
 def doubt_inputs(levels: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
     """What the expected error depends on, each of the shape of `levels`."""
     return np.ones_like(levels), levels, levels**2, np.abs(levels - second)
+
+
+def tree_inputs(reading: Reading, counted: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The network's levels and log-odds of flags, what its log-odds of points come to, and what was counted; shape (k,)."""
+    odds = np.clip(reading.flags, -LOG_ODDS_CLIP, LOG_ODDS_CLIP)
+    points = np.sort(np.clip(reading.points if reading.points.size else [0.0], -LOG_ODDS_CLIP, LOG_ODDS_CLIP))[::-1]
+    likely = 1.0 / (1.0 + np.exp(-points))
+    made = [points.mean(), points[0], points[:3].mean(), likely.sum(), likely.mean()]
+    found: NDArray[np.float32] = np.concatenate([reading.levels, odds, made, counted]).astype(np.float32)
+    return found
 
 
 def flag_inputs(
@@ -161,7 +178,8 @@ def load_decision(folder: Path = DATA) -> Decision:
     try:
         text = (folder / WEIGHTS).read_text(encoding="utf-8")
         kept: dict[str, Any] = json.loads(text)
-        weights = {name: np.array(kept["weights"][name], dtype=np.float32) for name in _ARRAYS}
+        weights = {name: np.array(kept["weights"][name], dtype=np.float32) for name in ARRAYS}
+        trees = Trees(*(np.array(kept["trees"][n], dtype=_TREE_TYPES[n]) for n in Trees._fields))
         network = sha256_of(folder / GRAPH)
     except (OSError, ValueError, KeyError, CoachError) as error:
         raise CoachError(f"the offline judge's weights cannot be read: {error}", hint="Install coach again.") from None
@@ -172,10 +190,11 @@ def load_decision(folder: Path = DATA) -> Decision:
         )
     if kept["features_version"] != FEATURES_VERSION or tuple(kept["features"]) != feature_names():
         raise CoachError("the offline judge's weights were trained for other features", hint="Run `make train`.")
-    return Decision(digest=digest(text), **weights)
+    return Decision(digest=digest(text), trees=trees, **weights)
 
 
-_ARRAYS = tuple(name for name in Decision._fields if name != "digest")
+ARRAYS = tuple(name for name in Decision._fields if name not in ("trees", "digest"))
+_TREE_TYPES = dict.fromkeys(("feature", "left", "right"), np.int32) | dict.fromkeys(("threshold", "value"), np.float32)
 
 
 def trained_on(answers: Sequence[str], folder: Path = DATA) -> bool:

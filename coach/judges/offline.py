@@ -50,6 +50,8 @@ FLAG_TOTAL = 45.0
 """Estimated total above which wording alone raises no flag: of the labelled answers with a flag nine in ten lie below it."""
 UNFRAMED = 0.5
 """Estimated level of product framing below which an answer that opens with a technique counts as model-first."""
+TOLD = 0.3
+"""What the trees add to a level, from which a rationale says so."""
 SHOWN = 60
 """Characters of a passage that a rationale repeats; the whole of it stands in the evidence."""
 
@@ -182,7 +184,7 @@ def _verdict(estimate: _Estimate, criterion: str) -> Verdict:
         criterion_id=criterion,
         level=level,
         evidence=tuple(_quote(s) for s in moved.up) if level else (),
-        rationale=_rationale(criterion, estimate.task, value, band, moved),
+        rationale=_rationale(estimate, index, band, moved),
         band=(min(band[0], level), max(band[1], level)),
     )
 
@@ -223,8 +225,10 @@ def _quote(segment: Segment) -> Evidence:
     return Evidence(quote=segment.text, start=segment.start, end=segment.end)
 
 
-def _rationale(criterion: str, task: JudgeTask, value: float, band: tuple[float, float], moved: _Moved) -> str:
-    """What moved the estimate and what was counted. It says no more than the numbers do."""
+def _rationale(estimate: _Estimate, index: int, band: tuple[float, float], moved: _Moved) -> str:
+    """What moved the estimate of a criterion and what was counted. It says no more than the numbers do."""
+    task, criterion = estimate.task, CRITERIA[index]
+    value, put_right = float(estimate.scores.levels[index]), float(estimate.scores.put_right[index])
     signs = [f"{_WORDS_FOR[name]} {len(LEXICON[name].findall(task.answer))}x" for name in _SIGNS.get(criterion, ())]
     told = [f"Estimated {value:.1f}, in four of five such answers {band[0]:g} to {band[1]:g}."]
     raised = f"raised most by {_shown(moved.up[0])}" if round(value) else ""
@@ -232,6 +236,9 @@ def _rationale(criterion: str, task: JudgeTask, value: float, band: tuple[float,
     told.append(_sentence(", ".join(filter(None, [raised, lowered]))))
     if signs:
         told.append(f"Wording found: {', '.join(signs)}.")
+    if abs(put_right) >= TOLD:
+        more = "more" if put_right > 0 else "less"
+        told.append(f"Taken together, words and counts give {abs(put_right):.1f} {more} than one by one.")
     if criterion == "product_framing" and task.matches.landmarks.model is not None:
         first = model_comes_first(task.matches.landmarks)
         told.append(

@@ -11,22 +11,25 @@ from typing import Any
 
 import numpy as np
 
+from coach.embed import default_embedder
 from coach.evaluation.grade import grade_rows
 from coach.evaluation.labels import load_labelled
 from coach.evaluation.metrics import agreement
 from coach.files import numbered_lines
 from coach.fingerprints import digest
 from coach.judges.cross_encoder import FLAGS, GRAPH, CrossEncoder, Reading
-from coach.judges.decision import CARD, CRITERIA, DATA, TRAINED_DIGITS, WEIGHTS, Decision, load_decision
+from coach.judges.decision import ARRAYS, CARD, CRITERIA, DATA, TRAINED_DIGITS, WEIGHTS, Decision, load_decision
 from coach.judges.features import FEATURES_VERSION, feature_names
 from coach.judges.offline import OfflineJudge
 from coach.models import JudgeTask
+from coach.settings import Settings
 from coach.weights import sha256_of
 from evals import ANSWERS, FOREIGN, FRESH, PRACTICE, ROOT
 from evals.training.examples import answers_digest, read_second
 from evals.training.measure import held_out_figures
-from evals.training.networks import kept_out, train_networks
+from evals.training.networks import kept_out, questions_of, train_networks
 from evals.training.stack import build_data, fit_decision, prepare
+from evals.training.swapped import swapped_rows
 from evals.training.tables import render
 
 BUILT = ROOT / "build" / "training"
@@ -54,7 +57,8 @@ def ship(measured: Path, shipped: Path) -> None:
     rows = load_labelled(ANSWERS)
     unseen = [row for row, out in zip(rows, kept_out(rows), strict=True) if out]
     network = CrossEncoder(measured)
-    prepared = prepare(unseen)
+    swapped = swapped_rows(unseen, questions_of(unseen), default_embedder(Settings.from_environment().cache_dir))
+    prepared = prepare([*unseen, *swapped])
     data = build_data(prepared, [_read(network, task) for _, task in prepared])
     figures = held_out_figures(data, unseen, _styles())
     DATA.mkdir(parents=True, exist_ok=True)
@@ -62,7 +66,7 @@ def ship(measured: Path, shipped: Path) -> None:
     _write_weights(fit_decision(data, np.arange(len(data.rows))))
     judge = OfflineJudge(load_decision())
     card = {
-        "what": "all-MiniLM-L6-v2 fine-tuned on question, points and answer; a linear decision on what it reads and counts",
+        "what": "all-MiniLM-L6-v2 fine-tuned on question, points and answer; a sum of what it reads and counts, and trees",
         "trained_on": f"{len(rows)} answers of evals/answers",
         "measured_on": f"{len(unseen)} of them, read before the last round, when it had seen {len(rows) - len(unseen)} others",
         "decision_fitted_on": "the same readings",
@@ -92,7 +96,8 @@ def _write_weights(decision: Decision) -> None:
         "features": list(feature_names()),
         "criteria": list(CRITERIA),
         "flags": list(FLAGS),
-        "weights": {n: _plain(v) for n, v in decision._asdict().items() if n != "digest"},
+        "weights": {n: _plain(getattr(decision, n)) for n in ARRAYS},
+        "trees": {n: _plain(v) for n, v in decision.trees._asdict().items()},
     }
     (DATA / WEIGHTS).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     load_decision.cache_clear()

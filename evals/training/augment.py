@@ -63,22 +63,23 @@ class Augmented:
 
     def __init__(self, sources: Sequence[Source], embedder: Embedder) -> None:
         self._sources = list(sources)
-        self._others = _unlike({s.question.reference: s.question for s in sources}, embedder)
+        self._questions = {s.question.reference: s.question for s in sources}
+        self._others = unlike(list(self._questions), embedder)
 
     def epoch(self, rng: random.Random, swapped: float) -> list[Example]:
         """All answers, some of them disturbed, and such a share a second time under another question."""
         found = [_disturbed(s, rng) if rng.random() < DISTURBED else s.example for s in self._sources]
         for s in rng.sample(self._sources, round(swapped * len(self._sources))):
-            found.append(_swapped(s, rng.choice(self._others[s.question.reference])))
+            found.append(_swapped(s, self._questions[rng.choice(self._others[s.question.reference])]))
         return found
 
 
-def _unlike(questions: dict[str, Question], embedder: Embedder) -> dict[str, list[Question]]:
-    """For each reference the half of the questions whose references are least like it."""
-    keys = list(questions)
-    vectors = embedder.encode(keys)
+def unlike(references: Sequence[str], embedder: Embedder) -> dict[str, list[str]]:
+    """For each reference the half of them that are least like it."""
+    vectors = embedder.encode(references)
     cosines = vectors @ vectors.T
-    return {k: [questions[keys[j]] for j in np.argsort(cosines[i])[: len(keys) // 2]] for i, k in enumerate(keys)}
+    half = len(references) // 2
+    return {r: [references[j] for j in np.argsort(cosines[i])[:half]] for i, r in enumerate(references)}
 
 
 def _window(question: Question, answer: str) -> Window:

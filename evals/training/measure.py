@@ -55,7 +55,7 @@ def held_out_figures(data: Data, rows: Sequence[Labelled], styles: dict[str, str
         decision = fit_decision(data, fit)
         groups = set(data.groups[test])
         graded += grade_rows(OfflineJudge(decision, reader), [r for r in rows if r.group in groups])
-        for i in test:
+        for i in test[~data.swapped[test]]:
             scores = decide(decision, data.readings[i], data.features[i], data.signs[i], data.vectors[i])
             known = ~np.isnan(data.levels[i])
             doubts += list(scores.doubts[known])

@@ -1,4 +1,4 @@
-"""The linear decision behind the network, fitted on what networks read of questions they had not seen."""
+"""The decision behind the network, fitted on what networks read of questions they had not seen."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import f1_score, precision_score
 from sklearn.model_selection import GroupKFold
@@ -15,9 +16,11 @@ from coach.errors import CoachError
 from coach.evaluation.grade import NoJudge, make_coach
 from coach.evaluation.labels import Labelled
 from coach.judges.cross_encoder import FLAGS, Reading
-from coach.judges.decision import CLIP, CRITERIA, Decision, doubt_inputs, flag_inputs, point_inputs
+from coach.judges.decision import CLIP, CRITERIA, Decision, doubt_inputs, flag_inputs, point_inputs, tree_inputs
 from coach.judges.features import answer_features, answer_vectors, flag_signs
 from coach.models import MAX_LEVEL, JudgeTask
+from evals.training.boosting import arrays, booster
+from evals.training.swapped import MARK
 
 FEATURE_SCALE = 0.06
 """Weight of a standardised feature beside a level of the network, before the penalty."""
@@ -57,6 +60,8 @@ class Data(NamedTuple):
     flags: np.ndarray
     """Shape (n, r)."""
     groups: np.ndarray
+    swapped: np.ndarray
+    """Shape (n,): answers put under another question, to be fitted on; everything that is calibrated rests on the others."""
 
 
 def prepare(rows: Sequence[Labelled]) -> list[tuple[Labelled, JudgeTask]]:
@@ -87,15 +92,18 @@ def build_data(prepared: Sequence[tuple[Labelled, JudgeTask]], readings: Sequenc
         levels=np.array(levels),
         flags=np.array([[f in r.red_flags for f in FLAGS] for r in rows]),
         groups=np.array([r.group for r in rows]),
+        swapped=np.array([r.id.endswith(MARK) for r in rows]),
     )
 
 
 class _Levels(NamedTuple):
-    """One linear estimate of a criterion: weights, offset, and its held-out predictions on the rows it was fitted on."""
+    """One estimate of a criterion: weights, offset, and its held-out predictions on the rows it was fitted on."""
 
     weights: np.ndarray
     offset: float
     held: np.ndarray
+    trees: GradientBoostingRegressor | None
+    stretch: float
 
 
 def fit_decision(data: Data, kept: np.ndarray, *, digest: str = "") -> Decision:
@@ -111,15 +119,16 @@ def fit_decision(data: Data, kept: np.ndarray, *, digest: str = "") -> Decision:
     counted = np.clip((features - mean) / spread, -CLIP, CLIP)
     read = np.array([data.readings[i].levels for i in kept])
     both = np.hstack([read, FEATURE_SCALE * counted])
+    wide = np.array([tree_inputs(data.readings[i], c) for i, c in zip(kept, counted, strict=True)])
     found: dict[str, list[Any]] = {name: [] for name in ("first", "second", "doubt", "band", "limit")}
     coverage = np.full(len(kept), 2.0)
     for j, criterion in enumerate(CRITERIA):
         known = ~np.isnan(data.levels[kept, j])
-        target, groups = data.levels[kept, j][known], data.groups[kept][known]
-        first = _fit_levels(both[known], target, groups)
-        second = _fit_levels(FEATURE_SCALE * counted[known], target, groups)
-        errors = np.abs(first.held - target)
-        inputs = np.column_stack(doubt_inputs(first.held, second.held))
+        target, groups, honest = data.levels[kept, j][known], data.groups[kept][known], ~data.swapped[kept][known]
+        first = _fit_levels(both[known], target, groups, honest, wide=wide[known])
+        second = _fit_levels(FEATURE_SCALE * counted[known], target, groups, honest)
+        errors = np.abs(first.held - target)[honest]
+        inputs = np.column_stack(doubt_inputs(first.held[honest], second.held[honest]))
         model = LinearRegression(fit_intercept=False).fit(inputs, errors)
         doubt = np.maximum(inputs @ model.coef_, 0.1)
         found["first"].append(first)
@@ -137,6 +146,7 @@ def fit_decision(data: Data, kept: np.ndarray, *, digest: str = "") -> Decision:
         level_weights=_array(f.weights[:t] for f in found["first"]),
         feature_weights=_array(FEATURE_SCALE * f.weights[t:] for f in found["first"]),
         offsets=_array(f.offset for f in found["first"]),
+        trees=arrays([f.trees for f in found["first"]], [f.stretch for f in found["first"]]),
         second_weights=_array(FEATURE_SCALE * f.weights for f in found["second"]),
         second_offsets=_array(f.offset for f in found["second"]),
         doubt_weights=_array(found["doubt"]),
@@ -164,15 +174,35 @@ def held_out(make: Callable[[], Any], inputs: np.ndarray, target: np.ndarray, gr
     return found
 
 
-def _fit_levels(inputs: np.ndarray, target: np.ndarray, groups: np.ndarray) -> _Levels:
-    held = held_out(lambda: Ridge(ALPHA), inputs, target, groups)
-    stretch, centre = SHRINK * target.std() / held.std(), target.mean()
-    model = Ridge(ALPHA).fit(inputs, target)
+def _fit_levels(
+    inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, honest: np.ndarray, wide: np.ndarray | None = None
+) -> _Levels:
+    """A linear estimate; with `wide`, also trees that put it right by what they see there."""
+    held = np.zeros(len(target))
+    for fit, test in GroupKFold(INNER_FOLDS).split(inputs, groups=groups):
+        ridge, trees = _fit_once(inputs[fit], target[fit], groups[fit], None if wide is None else wide[fit])
+        held[test] = ridge.predict(inputs[test])
+        if trees is not None and wide is not None:
+            held[test] += trees.predict(wide[test])
+    stretch, centre = SHRINK * target[honest].std() / held[honest].std(), target[honest].mean()
+    ridge, trees = _fit_once(inputs, target, groups, wide)
     return _Levels(
-        weights=stretch * model.coef_,
-        offset=float(stretch * (model.intercept_ - centre) + centre),
+        weights=stretch * ridge.coef_,
+        offset=float(stretch * (ridge.intercept_ - centre) + centre),
         held=np.clip(centre + stretch * (held - centre), 0.0, MAX_LEVEL),
+        trees=trees,
+        stretch=float(stretch),
     )
+
+
+def _fit_once(
+    inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, wide: np.ndarray | None
+) -> tuple[Ridge, GradientBoostingRegressor | None]:
+    """The linear estimate, and the trees grown on what it leaves open on questions it was not fitted on."""
+    ridge = Ridge(ALPHA).fit(inputs, target)
+    if wide is None:
+        return ridge, None
+    return ridge, booster().fit(wide, target - held_out(lambda: Ridge(ALPHA), inputs, target, groups))
 
 
 def _doubt_limit(doubt: np.ndarray, errors: np.ndarray) -> float:
@@ -193,13 +223,14 @@ def _fit_flags(data: Data, kept: np.ndarray, counted: np.ndarray) -> list[tuple[
     scale[-vectors - features : -vectors] = FLAG_FEATURE_SCALE
     scale[-vectors:] = FLAG_VECTOR_SCALE
     scaled = (inputs - mean) * scale
+    honest = ~data.swapped[kept]
     found = []
     for k in range(len(FLAGS)):
         target = data.flags[kept, k]
         odds = held_out(_flag_model, scaled, target, data.groups[kept])
         model = _flag_model().fit(scaled, target)
         weights = model.coef_[0] * scale
-        found.append((weights, float(model.intercept_[0] - weights @ mean), _threshold(target, odds)))
+        found.append((weights, float(model.intercept_[0] - weights @ mean), _threshold(target[honest], odds[honest])))
     return found
 
 
