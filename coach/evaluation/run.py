@@ -94,7 +94,10 @@ def read_run(path: Path) -> dict[str, Any]:
         run = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}", hint="Give a file that `coach eval --out` wrote.") from None
-    rows = run.get("rows") if isinstance(run, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(r, dict) and r.keys() >= _NEEDED for r in rows):
+    if not isinstance(run, dict) or not isinstance(run.get("rows"), list) or not all(map(_is_row, run["rows"])):
         raise InputError(f"{path} is no run", hint="Give a file that `coach eval --out` wrote.")
     return run
+
+
+def _is_row(value: object) -> bool:
+    return isinstance(value, dict) and value.keys() >= _NEEDED
