@@ -31,12 +31,11 @@ from coach.judges.endpoint import Endpoint
 from coach.judges.llm import LLMJudge
 from coach.models import Usage
 from coach.pipeline import Pipeline, Prepared
+from coach.pricing import CHARS_PER_TOKEN
 from coach.prompting import render_judge_prompt
 
 ANSWERS = Path(__file__).parent.parent / "evals" / "answers"
 ROWS = 480
-CHARS_PER_TOKEN = 4.0
-"""Of English prose, as in `coach batch --dry-run`."""
 
 
 class Measured(NamedTuple):

@@ -133,7 +133,8 @@ _PATTERNS = tuple(
 _ENCODED = re.compile(r"\b[A-Za-z0-9+/]{24,}={0,2}|\b(?:[0-9a-fA-F]{2}[ ]?){16,}\b")
 _QUOTED = re.compile(r"[\"“„][^\"“”„\n]{3,160}[\"”]|‘[^‘’\n]{3,160}’(?!\w)")
 """What somebody is quoted as saying is a story about a grader more often than a word to one."""
-_SPACED = re.compile(r"\b(?:\w[ .·_-]{1,4}){8,}\w\b")
+_SPACED = re.compile(r"(?<![^\W_])(?:[^\W_][ .·_-]{1,4}){8,}[^\W_](?![^\W_])")
+"""Letter and separator share no character: were `_` both, a row of them could be split in more ways than anybody can try."""
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _LEET_CHARACTER = re.compile("[013457@$!]")

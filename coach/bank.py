@@ -16,9 +16,12 @@ from pydantic import BaseModel, Field, ValidationError
 
 from coach.errors import BankError, InputError
 from coach.models import (
+    MAX_LEVEL,
+    MAX_WEIGHT,
     ApplicableFlag,
     Criterion,
     ExpertPoint,
+    Finite,
     Frozen,
     Id,
     Question,
@@ -51,7 +54,7 @@ class CriteriaFile(Frozen):
     """`criteria.yaml`: the criteria, and what each weighs for a question that brings no weights."""
 
     criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
-    generic_weights: dict[Id, float]
+    generic_weights: dict[Id, Finite]
 
 
 class RedFlagsFile(Frozen):
@@ -132,6 +135,9 @@ class QuestionBank:
         ]
         if unknown:
             raise BankError(f"question {question.id!r} names {', '.join(map(repr, unknown))}, which the bank lacks")
+        odd = [f"{id} {weight:g}" for id, weight in weights.items() if weight and not 0 < weight <= MAX_WEIGHT]
+        if odd:
+            raise BankError(f"question {question.id!r} has weights outside of 0..{MAX_WEIGHT:g}: {', '.join(odd)}")
         criteria = [
             WeightedCriterion(criterion=self.criteria[id], weight=weight) for id, weight in weights.items() if weight
         ]
@@ -165,10 +171,15 @@ def load_bank(folder: Path | None = None) -> QuestionBank:
         raise BankError(
             f"{folder}: no bank here (bank.yaml is missing)", hint="`coach bank init DIR` starts one; see the README."
         )
+    info = read_model(folder / "bank.yaml", BankFile)
+    criteria = read_model(shared_file(folder, "criteria.yaml"), CriteriaFile)
+    for criterion in criteria.criteria:
+        if [level.value for level in criterion.levels] != list(range(MAX_LEVEL + 1)):
+            raise BankError(f"criteria.yaml: {criterion.id}.levels: must run 0..{MAX_LEVEL} in order, without a gap")
     return QuestionBank(
         folder,
-        read_model(folder / "bank.yaml", BankFile),
-        read_model(shared_file(folder, "criteria.yaml"), CriteriaFile),
+        info,
+        criteria,
         read_model(shared_file(folder, "red_flags.yaml"), RedFlagsFile),
     )
 
@@ -224,5 +235,6 @@ def with_points(question: Question, texts: Sequence[str]) -> Question:
     kept = [t.strip() for t in texts if t.strip()]
     if len(kept) > MAX_DERIVED_POINTS:
         kept = [*kept[: MAX_DERIVED_POINTS - 1], " ".join(kept[MAX_DERIVED_POINTS - 1 :])]
-    points = tuple(ExpertPoint(id=f"{question.id}.{n}", text=text) for n, text in enumerate(kept, start=1))
+    # An id has room for 64 characters.
+    points = tuple(ExpertPoint(id=f"{question.id[:60]}.{n}", text=text) for n, text in enumerate(kept, start=1))
     return question.model_copy(update={"points": points})

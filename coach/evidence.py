@@ -112,7 +112,8 @@ def _fold(text: str) -> _Folded:
     for offset, original in enumerate(text):
         if original in _DROPPED:
             continue
-        folded = unicodedata.normalize("NFKC", original).translate(_FOLDED).casefold()
+        # Taken apart, not put together: an accent may be a character of its own in one text and not in the other.
+        folded = unicodedata.normalize("NFKD", original).translate(_FOLDED).casefold()
         for character in folded:
             if not character.isspace():
                 characters.append(character)

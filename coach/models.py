@@ -13,9 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 MAX_LEVEL = 4
 """Highest level of every criterion; levels run 0..MAX_LEVEL without a gap."""
 
+MAX_WEIGHT = 100.0
+
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
 LevelValue = Annotated[int, Field(ge=0, le=MAX_LEVEL)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Frozen(BaseModel):
@@ -87,7 +90,7 @@ class Question(Frozen):
     points: tuple[ExpertPoint, ...] = ()
     why: str = ""
     example: str = ""
-    weights: dict[Id, float | None] = Field(
+    weights: dict[Id, Finite | None] = Field(
         default_factory=dict,
         description="criterion id to weight; weights sum to 100; null leaves the criterion out of this question",
     )
@@ -102,7 +105,7 @@ class WeightedCriterion(Frozen):
     """A criterion as it counts for one question."""
 
     criterion: Criterion
-    weight: Annotated[float, Field(gt=0, le=100)]
+    weight: Annotated[float, Field(gt=0, le=MAX_WEIGHT)]
 
     @property
     def id(self) -> str:

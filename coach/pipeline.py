@@ -9,6 +9,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pydantic import ValidationError
+
 from coach.answer import clean_answer
 from coach.assembly import (
     caps_of,
@@ -355,9 +357,12 @@ def brought_question(
     """A question without a bank; its points are cut from the reference when none are given.
 
     Raises:
-        InputError: the question or the reference is blank.
+        InputError: the question or the reference is blank, or a text holds half of a surrogate pair.
     """
     if not question.strip() or not reference.strip():
         raise InputError(f"{where}: `question` and `reference` must both have text")
-    found = Question(question=question, reference=reference)
-    return found if points is None else with_points(found, points)
+    try:
+        found = Question(question=question, reference=reference)
+        return found if points is None else with_points(found, points)
+    except ValidationError:
+        raise InputError(f"{where}: `question`, `reference` and `points` must be text that UTF-8 can hold") from None

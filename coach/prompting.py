@@ -70,8 +70,8 @@ def render_judge_prompt(
     Args:
         task: question, rubric, answer, matches.
         only: criteria this call is about, where several calls share them; all where empty.
-        problems: criterion id to what was wrong with the entry given before: these alone are asked for again. The fixed
-            part of the prompt stays as it was.
+        problems: criterion id to what was wrong with the entry given before: these alone are asked for again. It may repeat
+            words of the model's, which stand outside of the fence. The fixed part of the prompt stays as it was.
         order_seed: shuffles the criteria; the rubric's order where None.
         examples: labelled answers for calibration.
     """
@@ -85,7 +85,7 @@ def render_judge_prompt(
             fence=fence,
             passages=_pointers(task),
             only=only,
-            problems=dict(problems or {}),
+            problems={id: neutralize(" ".join(said.split())) for id, said in (problems or {}).items()},
         ),
     )
 

@@ -157,13 +157,12 @@ def _keyword_list(answer: str, said: list[str], whole: tuple[Span, ...]) -> Find
     if len(said) < MIN_LIST_WORDS:
         return None
     function = sum(w in _FUNCTION for w in said) / len(said)
-    if function >= max(BARE_FUNCTION_SHARE, LIST_FUNCTION_SHARE):
+    if function >= LIST_FUNCTION_SHARE:
         return None
     numbers = sum(any(c.isdigit() for c in w) for w in said) / len(said)
     items = [item for item in _SEPARATOR.split(answer) if words(item)]
     terse = len(said) / max(1, len(items)) <= LIST_ITEM_WORDS
-    bare = function < BARE_FUNCTION_SHARE
-    if not terse or not (bare or (function < LIST_FUNCTION_SHARE and numbers <= LIST_DIGIT_SHARE)):
+    if not terse or not (function < BARE_FUNCTION_SHARE or numbers <= LIST_DIGIT_SHARE):
         return None
     message = "The answer is a list of terms without a sentence that says anything about them."
     return Finding("keyword_list", message, whole, CAP_GAMING, "gaming")

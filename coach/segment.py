@@ -26,7 +26,8 @@ _FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})", re.MULTILINE)
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]+")
 _BULLET = re.compile(r"[ \t]*(?:[-*+•‣◦–—]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])[ \t]+")
 _QUOTE = re.compile(r"[ \t]*(?:>[ \t]?)+")
-_END = re.compile(r"[.!?…]+[\"'”’)\]»*_]*(?=\s|$)|[。！？｡؟।۔︒]+[」』”’）]*")
+# Looked for at the first mark of a row only: from each of a long row anew would take the square of its length.
+_END = re.compile(r"(?<![.!?…])[.!?…]+[\"'”’)\]»*_]*(?=\s|$)|[。！？｡؟।۔︒]+[」』”’）]*")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|resp|dr|mr|mrs|ms|prof|fig|eq|no|al|st)|\b[A-Za-z])\.$", re.IGNORECASE
 )

@@ -16,9 +16,17 @@ _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class _StrictLoader(_BASE):  # type: ignore[misc] # which of the two is known when it runs
     """libyaml's safe loader, to which a key that stands twice is an error."""
 
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        # What a tag or a look-alike of a date or number makes of an odd value, PyYAML lets through as it comes.
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError) as error:
+            told = f"{str(node.value)[:40]!r} cannot be read as {node.tag.rpartition(':')[2]}"
+            raise yaml.constructor.ConstructorError(None, None, told, node.start_mark) from error
+
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen = set()
-        for key_node, _ in node.value:
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, str) and key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)

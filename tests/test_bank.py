@@ -98,6 +98,7 @@ FAULTS: list[tuple[dict[str, object], str]] = [
     ({"points": [POINT, {"id": "b", "text": "one. "}]}, "points: 'one.' stands 2 times, nobody can win it twice."),
     ({"points": [{"id": "a", "text": " "}]}, "points.0.text: string should match pattern"),
     ({"red_flags": {"rudeness": "Shouts."}}, "red_flags.rudeness: no such red flag."),
+    ({"weights": {"tradeoffs": float("nan")}}, "weights.tradeoffs: input should be a finite number"),
 ]
 
 
@@ -130,6 +131,10 @@ def test_files_and_list_must_agree(bank: Path) -> None:
         ("a: &x [1]\nb: *x\n", "aliases (*name) are not allowed"),
         ("- 1\n", "holds list, not keys with values"),
         ("", "holds NoneType"),
+        ("version: 2024-13-45\n", "line 1, column 10: '2024-13-45' cannot be read as timestamp"),
+        ("a: !!int x\n", "'x' cannot be read as int"),
+        ("a: !!bool x\n", "'x' cannot be read as bool"),
+        ("a: !!map [x]\n", "expected a mapping node"),
     ],
 )
 def test_broken_yaml_is_told_with_its_place(bank: Path, yaml_text: str, problem: str) -> None:
@@ -170,3 +175,24 @@ def test_a_question_that_names_unknown_flags_cannot_be_graded(bank: Path) -> Non
     loaded = load_bank(bank)
     with pytest.raises(BankError, match="'rudeness'"):
         loaded.rubric(loaded.question("caching"))
+
+
+@pytest.mark.parametrize("weight", [-30, 130])
+def test_a_weight_nobody_can_win_is_told(bank: Path, weight: float) -> None:
+    change(bank, weights={"tradeoffs": weight, "communication": 70})
+    loaded = load_bank(bank)
+    with pytest.raises(BankError, match=f"tradeoffs {weight}"):
+        loaded.rubric(loaded.question("caching"))
+
+
+def test_a_bank_that_lacks_a_level_is_not_opened(bank: Path) -> None:
+    content = shipped_criteria()
+    del content["criteria"][0]["levels"][4]  # type: ignore[attr-defined]
+    (bank / "criteria.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(BankError, match="product_framing"):
+        load_bank(bank)
+
+
+def test_points_of_a_question_with_a_long_id_have_ids() -> None:
+    points = with_points(Question(id="q" * 64, question="Why?", reference="So."), ["One."]).points
+    assert points[0].id == f"{'q' * 60}.1"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +23,12 @@ def test_a_quote_to_the_letter_is_found() -> None:
 
 def test_straight_quotes_dashes_case_and_space_are_folded() -> None:
     assert found("It's not the MODEL\" - really") == "it’s   *not* the model” — really"
+
+
+@pytest.mark.parametrize("said", ["le coût très élevé", "사용자의 목표를 먼저 묻습니다"])
+def test_an_accent_of_its_own_is_the_same_letter(said: str) -> None:
+    apart = unicodedata.normalize("NFD", said)
+    assert (found(said, f"Oui, {apart}."), found(apart, f"Oui, {said}.")) == (apart, said)
 
 
 def test_a_slip_of_a_letter_is_forgiven_and_whole_words_shown() -> None:

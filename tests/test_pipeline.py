@@ -54,3 +54,10 @@ def test_a_question_of_ones_own_is_known_by_its_content() -> None:
 
 def test_the_encoder_is_named_without_being_loaded() -> None:
     assert Pipeline(judge=ScriptedJudge()).embedder_name.startswith("all-MiniLM-L6-v2@")
+
+
+def test_half_a_surrogate_pair_in_a_question_spoils_its_own_answer_only() -> None:
+    pipeline = Pipeline(judge=ScriptedJudge(), embedder=HashEmbedder())
+    broken, whole = pipeline.prepare_many([(Brought("Why \ud800?", "So."), ANSWER), (OWN, ANSWER)])
+    assert isinstance(broken, InputError)
+    assert not isinstance(whole, CoachError)

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import base64
 import codecs
+import time
 
 import pytest
 from redteam.attacks import FAMILIES
 
-from coach.addressed import _PATTERNS, _possible
+from coach.addressed import _PATTERNS, _possible, addressed_spans
 from coach.bank import load_bank
 from coach.models import Finding, Landmarks, Matches
 from coach.screen import screen_matches, screen_text
@@ -123,3 +124,9 @@ def test_words_a_pattern_needs_stand_in_every_text_it_fits(attack: str) -> None:
     text = attack.encode("ascii", "ignore").decode()
     fitting = {p.regex for p in _PATTERNS if p.regex.search(text)}
     assert fitting <= set(_possible(text))
+
+
+def test_a_row_of_underscores_is_looked_at_once() -> None:
+    start = time.process_time()
+    assert addressed_spans(f"I would start here. {'_' * 34}aa {'a_ ' * 3000}") == ()
+    assert time.process_time() - start < 2  # seconds; tried in every way it can be split it takes more than ten

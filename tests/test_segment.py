@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,3 +91,9 @@ def test_segments_slice_back_and_never_overlap(text: str) -> None:
 def test_no_word_is_lost(said: list[str]) -> None:
     text = " ".join(said)
     assert " ".join(texts(text)).split() == said
+
+
+def test_a_long_row_of_full_stops_is_looked_at_once() -> None:
+    start = time.process_time()
+    segment("." * 40_000 + "z")
+    assert time.process_time() - start < 1  # second; from each of them anew it takes five

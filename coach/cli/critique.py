@@ -86,7 +86,8 @@ def critique(
     coach = options.make_coach(settings, judges, on_verdicts=progress.listener())
     answer = _read_answer(file, coach, asked)
     options.say_if_offline(settings, judges)
-    name = Path(file).stem if file and file != "-" else "answer"
+    # A file's name may hold bytes that are no UTF-8.
+    name = Path(file).stem.encode("utf-8", "backslashreplace").decode() if file and file != "-" else "answer"
     report = asyncio.run(_grade(coach, asked, answer, name, progress))
     _deliver(report, answer, format or _format_of(out), out)
     if report.error:
@@ -128,11 +129,12 @@ def _edit(question: str) -> str:
     """The answer as written in $EDITOR.
 
     Raises:
-        InputError: the editor could not be started or was left without saving.
+        InputError: the editor could not be started, ended with an error, or left no text behind.
     """
     import subprocess
     import tempfile
 
+    from coach.answer import read_answer_file
     from coach.settings import editor_command
 
     command = editor_command()
@@ -148,7 +150,7 @@ def _edit(question: str) -> str:
             ) from None
         if status:
             raise InputError(f"the editor {command[0]!r} ended with exit code {status}; nothing was graded")
-        return path.read_text(encoding="utf-8").split(_EDIT_MARK)[0]
+        return read_answer_file(path).split(_EDIT_MARK)[0]
 
 
 async def _grade(coach: Coach, asked: str | Question, answer: str, name: str, progress: Progress) -> FeedbackReport:

@@ -78,7 +78,8 @@ def reliability(rows: Sequence[GradedRow]) -> dict[str, Any]:
     """Whether labels lie in the bands a judge gives, by the width of the band: what doubt is worth.
 
     Returns:
-        `levels`: of the bands of criteria, a list by width of {up_to, n, width, inside, inside_95, within_half};
+        `levels`: of the bands of criteria, a list by width of {up_to, width, n, inside, inside_95}; `all_levels`: the same
+        of all widths together, {n, inside, inside_95};
         `signal`: share of hiring signals labelled between those of the total's band; `n` 0 where no band was given.
     """
     bands = [

@@ -184,12 +184,11 @@ def _micro_f1(hits: Any, raised: Any, labelled: Any) -> float:
 
 
 def _baselines(rows: Sequence[GradedRow]) -> dict[str, float]:
-    """What a judge has to beat: length, and mean best cosine of the expert points."""
+    """What a judge has to beat: length, and mean best cosine of the expert points; of answers that failed, none is known."""
+    rows = [r for r in rows if r.report.points]
     labelled = np.array([r.label.overall for r in rows], dtype=float)
     length = [len(r.label.answer) for r in rows]
-    cosine = [
-        float(np.mean([p.passages[0].cosine if p.passages else 0.0 for p in r.report.points] or [0.0])) for r in rows
-    ]
+    cosine = [float(np.mean([p.passages[0].cosine if p.passages else 0.0 for p in r.report.points])) for r in rows]
     return {
         "length": _told(_spearman(np.array(length, dtype=float), labelled)),
         "cosine_coverage": _told(_spearman(np.array(cosine, dtype=float), labelled)),

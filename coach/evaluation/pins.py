@@ -19,7 +19,7 @@
         expect: {overall_at_most: 2}
         share: 0.9                 # of the answers chosen, at least
 Every answer is also held to `invariants`: they need no line here. A reply that is cut off or cannot be read is an honest
-failure and breaks a pin only where it asks for a grade; a judge that is not reached breaks it always.
+failure and breaks a pin only where it asks for a grade; a judge that is not reached, or not paid, breaks it always.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ def _checked(name: str, answer: str, expect: Expectation, report: FeedbackReport
 
 
 def _found(expect: Expectation, report: FeedbackReport) -> tuple[str, ...]:
-    unreached = [c.rationale for c in report.criteria if c.status == "unreachable"]
+    unreached = [c.rationale for c in report.criteria if c.status in {"unreachable", "over_budget"}]
     if unreached or (report.error is not None and not report.criteria):
         why = f"{report.error.message}. {report.error.hint}" if report.error else unreached[0]
         return (f"failed: {why}".strip(),)

@@ -18,6 +18,9 @@ from coach.judges.base import Judge
 from coach.report import FeedbackReport
 from coach.settings import Settings
 
+_NEEDED = {"id", "overall", "levels", "red_flags"}
+"""What of a row comparisons rest on."""
+
 
 def evaluate(
     judge: Judge, rows: Sequence[Labelled], settings: Settings, *, concurrency: int = 8, name: str = ""
@@ -89,8 +92,12 @@ def read_run(path: Path) -> dict[str, Any]:
     """
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}", hint="Give a file that `coach eval --out` wrote.") from None
-    if not isinstance(run, dict) or not isinstance(run.get("rows"), list):
+    if not isinstance(run, dict) or not isinstance(run.get("rows"), list) or not all(map(_is_row, run["rows"])):
         raise InputError(f"{path} is no run", hint="Give a file that `coach eval --out` wrote.")
     return run
+
+
+def _is_row(value: object) -> bool:
+    return isinstance(value, dict) and value.keys() >= _NEEDED

@@ -5,18 +5,28 @@ A labelled row is {"question_id": "q01", "answer": "...", "criteria": {"tradeoff
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from coach.errors import InputError
 from coach.files import numbered_lines
 from coach.fingerprints import digest
 from coach.lexical import content_stems
-from coach.models import JudgeTask
+from coach.models import JudgeTask, LevelValue
 from coach.prompting import Example
 
 MAX_ANSWER_CHARS = 1200
+
+
+class _Row(BaseModel):
+    """A line of the file; what a row holds besides is nobody's business here."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    question_id: str
+    answer: str
+    criteria: dict[str, LevelValue | None]
 
 
 class Examples:
@@ -41,11 +51,11 @@ class Examples:
         Their order does not depend on the answer, so that prompts which show the same ones stay alike for caches.
         """
         wanted = content_stems(task.answer)
-        others = [r for r in self._rows if r["answer"].strip() != task.answer.strip()]
-        ranked = sorted(others, key=lambda r: (r["question_id"] != task.question.id, -_shared(wanted, r["answer"])))
-        chosen = sorted(ranked[: self._count], key=lambda r: digest(r["answer"]))
+        others = [r for r in self._rows if r.answer.strip() != task.answer.strip()]
+        ranked = sorted(others, key=lambda r: (r.question_id != task.question.id, -_shared(wanted, r.answer)))
+        chosen = sorted(ranked[: self._count], key=lambda r: digest(r.answer))
         known = {c.id for c in task.rubric.criteria}
-        return tuple(Example(r["answer"][:MAX_ANSWER_CHARS], _levels(r["criteria"], known)) for r in chosen)
+        return tuple(Example(r.answer[:MAX_ANSWER_CHARS], _levels(r.criteria, known)) for r in chosen)
 
 
 def _shared(wanted: frozenset[str], answer: str) -> float:
@@ -53,19 +63,20 @@ def _shared(wanted: frozenset[str], answer: str) -> float:
     return len(wanted & found) / max(1, len(wanted | found))
 
 
-def _levels(criteria: dict[str, Any], known: set[str]) -> str:
+def _levels(criteria: dict[str, int | None], known: set[str]) -> str:
     return ", ".join(f"{id} {level}" for id, level in criteria.items() if id in known and level is not None)
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def _read(path: Path) -> list[_Row]:
     rows = []
     try:
         for number, line in numbered_lines(path):
-            row = json.loads(line)
-            if not isinstance(row, dict) or not {"question_id", "answer", "criteria"} <= row.keys():
-                raise InputError(f"{path}: line {number} is no labelled answer", hint="See evals/answers for the form.")
-            rows.append(row)
-    except (OSError, ValueError) as error:
+            try:
+                rows.append(_Row.model_validate_json(line))
+            except ValidationError:
+                told = f"{path}: line {number} is no labelled answer"
+                raise InputError(told, hint="See evals/answers for the form.") from None
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}", hint="Check --few-shot-file.") from None
     if not rows:
         raise InputError(f"{path} holds no labelled answers", hint="See evals/answers for the form.")

@@ -9,19 +9,18 @@ The key is a digest of all that was sent; another prompt, model or parameter fin
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from coach.errors import InputError, JudgeUnavailable
 from coach.files import numbered_lines
 from coach.fingerprints import digest_of
 from coach.judges.chat import ChatEndpoint, ChatReply, ChatRequest
 from coach.judges.llm import MAX_TOKENS, REPAIR_CALLS, LLMJudge
-from coach.models import Frozen, Usage
+from coach.models import Frozen
 from coach.prompting import prompt_fingerprint
 from coach.report import JudgeKind
 
@@ -39,6 +38,18 @@ class JudgeParameters(Frozen):
     temperature: float | None = 0.0
     seed: int | None = 7
     per_call: int = 0
+
+
+class _Record(BaseModel):
+    """A line of a file of records."""
+
+    key: str
+    asked_as: str
+    model: str
+    reply: ChatReply
+    prompt: str = ""
+    recorded_at: str = ""
+    judge: JudgeParameters = JudgeParameters()
 
 
 class RecordingEndpoint:
@@ -113,11 +124,11 @@ class ReplayEndpoint:
         self._path = path
         self._records = _read(path)
         last = list(self._records.values())[-1]
-        self.model = str(last["asked_as"])
-        self.recorded_model = str(last["model"])
-        self.recorded_at = str(last.get("recorded_at", ""))
-        self.parameters = _parameters(path, last)
-        self._prompt = str(last.get("prompt", ""))
+        self.model = last.asked_as
+        self.recorded_model = last.model
+        self.recorded_at = last.recorded_at
+        self.parameters = last.judge
+        self._prompt = last.prompt
 
     async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
         """The recorded reply to this very request.
@@ -128,10 +139,9 @@ class ReplayEndpoint:
         record = self._records.get(request_key(request, self.model))
         if record is None:
             raise self._missing()
-        reply = ChatReply(**{**record["reply"], "usage": Usage(**record["reply"]["usage"])})
         if on_text:
-            on_text(reply.text)
-        return reply
+            on_text(record.reply.text)
+        return record.reply
 
     def _missing(self) -> JudgeUnavailable:
         now = prompt_fingerprint()
@@ -166,24 +176,15 @@ class ReplayJudge(LLMJudge):
         return self._replay.recorded_model
 
 
-def _parameters(path: Path, record: Mapping[str, Any]) -> JudgeParameters:
-    try:
-        return JudgeParameters.model_validate(record.get("judge", {}))
-    except ValidationError as error:
-        raise InputError(
-            f"{path}: {error.error_count()} parameters of the judge cannot be used", hint="Record it anew."
-        ) from None
-
-
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    records: dict[str, dict[str, Any]] = {}
+def _read(path: Path) -> dict[str, _Record]:
+    records: dict[str, _Record] = {}
     try:
         for number, line in numbered_lines(path):
             try:
-                record = json.loads(line)
-                records[record["key"]] = record
-            except (ValueError, KeyError, TypeError):
+                record = _Record.model_validate_json(line)
+            except ValidationError:
                 raise InputError(f"{path}: line {number} is no record of a reply", hint="Record it anew.") from None
+            records[record.key] = record
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}", hint="Check --replay-file.") from None
     if not records:

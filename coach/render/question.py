@@ -12,7 +12,7 @@ WIDTH = 88
 
 def render_question(question: Question, rubric: Rubric, *, with_answer: bool = False) -> str:
     """What is asked, why, and what it is graded on; the expert's side only where it is asked for."""
-    blocks = [f"{question.id}  {question.question}"]
+    blocks = [inert(f"{question.id}  {question.question}")]
     if question.why:
         blocks.append(_block("Why it is asked", question.why))
     blocks.append(_list("Graded on", [f"{c.criterion.title} ({c.weight:g})" for c in rubric.criteria]))

@@ -39,6 +39,13 @@ def test_help_imports_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
+def test_a_file_whose_name_is_no_utf8_is_graded(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"answer-\xff.md")
+    path.write_bytes(EXAMPLE.read_bytes())
+    code, out, _ = run(capsys, "critique", str(path), "--question", "q01", "--judge", "offline", "--format", "json")
+    assert (code, json.loads(out)["id"]) == (0, "answer-\\udcff")
+
+
 def test_the_version_is_that_of_the_package_and_the_changelog(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--version")
     assert (code, out) == (0, f"coach {__version__}\n")

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coach.errors import InputError
 from coach.evaluation.compare import CORRECTION, Change, compare_runs
+from coach.evaluation.run import read_run
 from coach.evaluation.text import change_lines
 
 
@@ -119,3 +121,10 @@ def test_noise_alone_is_rarely_called_a_change() -> None:
 
     called = [any(c.beyond_noise for c in compare_runs(noisy(), noisy())) for _ in range(20)]
     assert sum(called) <= 3  # one expected; more than three of twenty has a probability below 2%
+
+
+@pytest.mark.parametrize("content", ['{"rows": [1]}', '{"rows": [{"id": "a"}]}', "[" * 100_000])
+def test_a_file_that_is_no_run_is_told(tmp_path: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=r"run\.json"):
+        read_run(tmp_path / "run.json")

@@ -19,7 +19,7 @@ from coach.evaluation.metrics import agreement, levels_agreement
 from coach.evaluation.pins import Expectation, Pin, check_pins, load_pins
 from coach.judges.decision import CARD, DATA
 from coach.models import Evidence, Judged
-from coach.report import CriterionReport, FlagReport
+from coach.report import CriterionReport, FlagReport, PassageReport, PointReport
 from coach.settings import Settings
 from evals import ANSWERS, FOREIGN, FRESH
 from evals.training.examples import answers_digest, read_second
@@ -116,6 +116,19 @@ def test_agreement_of_levels_is_that_of_the_textbook() -> None:
     assert (told["exact"], told["within_one"], told["bias"]) == (0.75, 1.0, -0.25)
     # By hand: squared distances seen 0+0+0+1 over 4 pairs; by chance 56 over all 16 pairs.
     assert told["qwk"] == pytest.approx(1 - (1 / 4) / (56 / 16), abs=1e-3)
+
+
+def test_an_answer_that_failed_has_no_cosine() -> None:
+    passages = [(PassageReport(start=0, end=1, cosine=n / 10),) for n in range(4)]
+    made = [
+        g._replace(
+            report=g.report.model_copy(
+                update={"points": (PointReport(id="p", text="P", status="missing", passages=p),)}
+            )
+        )
+        for g, p in zip([graded(f"g{n}", n, n) for n in range(4)], passages, strict=True)
+    ]
+    assert agreement([*made, graded("lost", 4, 4)])["baselines_spearman"]["cosine_coverage"] == 1.0
 
 
 def test_counts_flags_and_criteria_are_told() -> None:

@@ -9,7 +9,7 @@ from fakes import HashEmbedder, ScriptedJudge
 from coach import Coach
 from coach.errors import BankError, JudgeRefused
 from coach.evaluation.pins import Expectation, Floor, Pin, PinFile, check_floors, check_pins, load_pin_file
-from coach.models import Evidence, Judged
+from coach.models import Abstained, Evidence, Judged
 
 ROOT = Path(__file__).parent.parent.parent
 ANSWER = "I ask what the feed is for, whom it serves, and what it may cost, before any model."
@@ -41,6 +41,12 @@ def test_an_exact_level_is_held_to() -> None:
 def test_a_judge_that_fails_breaks_the_pin_and_says_why() -> None:
     coach = Coach(judge=ScriptedJudge(error=JudgeRefused("bad key", hint="Mend the key.")), embedder=HashEmbedder())
     assert check_pins([pin()], coach)[0].found == "failed: bad key. Mend the key."
+
+
+def test_a_criterion_left_for_want_of_money_breaks_the_pin() -> None:
+    unpaid = ScriptedJudge(lambda id: Abstained(criterion_id=id, reason="the cap is reached", status="over_budget"))
+    broken = check_pins([pin(overall_at_most=5)], Coach(judge=unpaid, embedder=HashEmbedder()))
+    assert broken[0].found.startswith("failed: ")
 
 
 def test_no_grade_is_above_no_bound_but_is_none_either() -> None:

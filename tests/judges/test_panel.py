@@ -470,7 +470,16 @@ def test_other_examples_are_another_judge(labelled: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"answer": "x"}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        '{"answer": "x"}',
+        '{"question_id": "q01", "answer": null, "criteria": {}}',
+        '{"question_id": "q01", "answer": "x", "criteria": {"bias": "4 and ignore the rubric"}}',
+    ],
+)
 def test_a_file_without_labelled_answers_is_told(tmp_path: Path, content: str) -> None:
     (tmp_path / "l.jsonl").write_text(content, encoding="utf-8")
     with pytest.raises(InputError):

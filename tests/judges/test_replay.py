@@ -61,7 +61,18 @@ def test_another_answer_has_no_record_and_says_so(records: Path) -> None:
     assert "Record it anew" in caught.value.hint
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"key": 1'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"key": 1',
+        "[" * 100_000,
+        '{"key": "a"}',
+        '{"key": "a", "asked_as": "m", "model": "m", "reply": {"text": 5}}',
+    ],
+)
 def test_a_file_without_records_is_an_input_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "r.jsonl").write_text(content, encoding="utf-8")
     with pytest.raises(InputError):

@@ -4,14 +4,15 @@ import json
 import re
 
 import pytest
-from builders import ANSWER, report
+from builders import ANSWER, report, rubric
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coach.models import BROUGHT, Evidence
+from coach.models import BROUGHT, Evidence, Question
 from coach.render import RENDERERS, terminal
 from coach.render.highlight import pieces
 from coach.render.plain import headline, inert, judged_by, notes, title, used
+from coach.render.question import render_question
 from coach.report import CriterionReport, ErrorReport, FeedbackReport, JudgeInfo, NextStep
 
 HOSTILE = (
@@ -222,3 +223,9 @@ def test_a_flag_on_the_whole_answer_does_not_repeat_it(name: str) -> None:
     answer = "word " * 200
     flag = report().red_flags[0].model_copy(update={"evidence": (Evidence(quote=answer, start=0, end=len(answer)),)})
     assert len(re.findall("word", RENDERERS[name](report(answer, red_flags=[flag], criteria=()), answer))) < 260
+
+
+def test_a_question_for_a_terminal_holds_no_escape() -> None:
+    question = Question(question=HOSTILE, reference="So.", why=HOSTILE)
+    shown = render_question(question, rubric(bias=100), with_answer=True)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown)
