@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 QUESTIONS_KEPT = 1024
 """Questions kept ready with rubric and vectors, some tens of kilobytes each."""
+GRADED_AS = 2
+"""Raised when screening, matching or the search for quotes changes what an answer comes to: no journal then hands out grades
+from before, and no fingerprint calls two such grades alike."""
 _NOTHING_MATCHED = Matches(points=(), landmarks=Landmarks(), similarity=0.0, topicality=0.0)
 
 
@@ -235,7 +238,7 @@ class Pipeline:
         if not found.points:
             found = with_points(found, [s.text for s in segment(found.reference)])
         rubric = self.bank.rubric(found)
-        return Ready(found, rubric, rubric_fingerprint(found, rubric, CONSTANTS))
+        return Ready(found, rubric, rubric_fingerprint(found, rubric, (*CONSTANTS, GRADED_AS)))
 
     def _draft(self, asked: Asked, answer: str) -> Prepared | CoachError:
         """Everything that needs no vectors."""

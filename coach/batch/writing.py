@@ -17,6 +17,7 @@ from coach.batch.reading import Format, Source, carried_columns
 from coach.batch.records import json_of
 from coach.batch.rows import CARRIED_PREFIX, encodable
 from coach.errors import InputError
+from coach.render.plain import gain_words
 
 _GROUP_ROWS = 2048
 """Rows of a row group of Parquet; the memory that writing takes."""
@@ -233,7 +234,9 @@ def cells(outcome: Outcome) -> dict[str, object]:
     found["id"] = encodable(report["id"])
     found["red_flags"] = "; ".join(f["id"] for f in report["red_flags"])
     found["strengths"] = "\n".join(report["strengths"])
-    found["next_steps"] = "\n".join(f"{s['criterion']} +{s['gain']:g}: {s['advice']}" for s in report["next_steps"])
+    found["next_steps"] = "\n".join(
+        f"{s['criterion']} {gain_words(s['gain'])}: {s['advice']}" for s in report["next_steps"]
+    )
     found["warnings"] = "\n".join(report["warnings"])
     found["error"] = report["error"]["message"] if report["error"] else None
     found["cost_usd"] = report["usage"]["cost_usd"]

@@ -180,15 +180,16 @@ def load_decision(folder: Path = DATA) -> Decision:
         kept: dict[str, Any] = json.loads(text)
         weights = {name: np.array(kept["weights"][name], dtype=np.float32) for name in ARRAYS}
         trees = Trees(*(np.array(kept["trees"][n], dtype=_TREE_TYPES[n]) for n in Trees._fields))
-        network = sha256_of(folder / GRAPH)
-    except (OSError, ValueError, KeyError, CoachError) as error:
+        network, made_for = sha256_of(folder / GRAPH), kept["network"]
+        features = kept["features_version"], tuple(kept["features"])
+    except (OSError, ValueError, KeyError, TypeError, CoachError) as error:
         raise CoachError(f"the offline judge's weights cannot be read: {error}", hint="Install coach again.") from None
-    if kept["network"] != network:
+    if made_for != network:
         raise CoachError(
             f"the offline judge's network {GRAPH} is not the one its decision was trained on",
             hint="Install coach again.",
         )
-    if kept["features_version"] != FEATURES_VERSION or tuple(kept["features"]) != feature_names():
+    if features != (FEATURES_VERSION, feature_names()):
         raise CoachError("the offline judge's weights were trained for other features", hint="Run `make train`.")
     return Decision(digest=digest(text), trees=trees, **weights)
 

@@ -128,6 +128,8 @@ class OfflineJudge:
                 CLOSE,
                 OFF_TOPIC_CLEAR,
                 FLAG_TOTAL,
+                UNFRAMED,
+                QUOTES,
             ]
         )
 

@@ -107,7 +107,7 @@ def _points(report: FeedbackReport) -> list[str]:
 def _steps(report: FeedbackReport) -> list[str]:
     names = {c.id: c.title or c.id for c in report.criteria} | {f.id: f.title or f.id for f in report.red_flags}
     return [
-        f"**{gain_words(s)}** {escape(names.get(s.criterion, s.criterion))}: {escape(s.advice)}"
+        f"**{gain_words(s.gain)}** {escape(names.get(s.criterion, s.criterion))}: {escape(s.advice)}"
         for s in report.next_steps
     ]
 

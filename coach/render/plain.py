@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from coach.models import BROUGHT
-from coach.report import CriterionReport, FeedbackReport, FlagReport, NextStep
+from coach.report import CriterionReport, FeedbackReport, FlagReport
 
 OVERALL_WORDS = {1: "strong no", 2: "no", 3: "borderline", 4: "yes", 5: "strong yes"}
 POINT_MARKS = {"covered": "✓", "partial": "~", "missing": "·", "contradicted": "✗"}
@@ -90,9 +90,9 @@ def flag_words(flag: FlagReport) -> list[str]:
     return [e.quote if len(e.quote) <= FLAG_QUOTE else f"{e.quote[:FLAG_QUOTE].rstrip()}…" for e in flag.evidence[:3]]
 
 
-def gain_words(step: NextStep) -> str:
+def gain_words(gain: float) -> str:
     """`+9.5`, or `!` for a step that wins nothing by itself but lifts a cap."""
-    return f"+{step.gain:g}" if step.gain else "!"
+    return f"+{gain:g}" if gain else "!"
 
 
 def shared_rationale(report: FeedbackReport) -> str:

@@ -204,4 +204,4 @@ def _next_steps(console: Console, report: FeedbackReport) -> None:
     names = {c.id: c.title or c.id for c in report.criteria} | {f.id: f.title or f.id for f in report.red_flags}
     for step in report.next_steps:
         line = _text(f"{names.get(step.criterion, step.criterion)}. ", "bold") + _text(step.advice)
-        _hanging(console, gain_words(step), line, cells=6, style="bold green")
+        _hanging(console, gain_words(step.gain), line, cells=6, style="bold green")

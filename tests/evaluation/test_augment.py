@@ -8,9 +8,10 @@ from coach.embed import default_embedder
 from coach.evaluation.labels import Labelled
 from coach.judges.cross_encoder import FLAGS, TARGETS
 from coach.settings import Settings
-from evals.training.augment import SWAPPED, Augmented, Source
+from evals.training.augment import Augmented, Source
 from evals.training.examples import Example, examples_of
 
+SWAPPED = 0.1
 ANSWER = "I would first ask what the page is for. Then I would weigh two models. After launch I would watch what people keep."
 
 
@@ -30,7 +31,7 @@ def sources() -> list[Source]:
 @pytest.fixture(scope="module")
 def drawn(sources: list[Source]) -> list[Example]:
     augmented = Augmented(sources, default_embedder(Settings.from_environment().cache_dir))
-    return augmented.epoch(random.Random(0))
+    return augmented.epoch(random.Random(0), SWAPPED)
 
 
 def test_an_epoch_holds_all_answers_and_some_under_another_question(
