@@ -144,7 +144,7 @@ class Endpoint:
             error.usage = paid.model_copy(update={"calls": sent}) if paid.calls else None
             raise
         usage = add_usage(unsaid, reply.usage) if unsaid.calls else reply.usage
-        return reply._replace(usage=usage.model_copy(update={"calls": sent}))
+        return reply._replace(usage=usage if usage.calls == sent else usage.model_copy(update={"calls": sent}))
 
     @property
     def quirks(self) -> Quirks:
@@ -267,10 +267,12 @@ class Endpoint:
 
         One empty reply of a rung that has spoken before is an accident.
         """
-        learned = known.model_copy(update={"thinks": known.thinks or reply.thought})
-        if known.rung not in self._proven:
-            learned = learned.model_copy(update={"rung": quirks.rung})
+        proven = known.rung in self._proven
         self._proven.add(quirks.rung)
+        if proven and (known.thinks or not reply.thought):
+            return
+        rung = known.rung if proven else quirks.rung
+        learned = known.model_copy(update={"thinks": known.thinks or reply.thought, "rung": rung})
         if learned != known and self.quirks == known:
             self._remember(learned)
 
