@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from coach.casefree import CaseFree
 from coach.models import Span
 
 _GRADER = (
@@ -26,6 +27,8 @@ _PRIZE = (
     r"|(?:overall|score|level|grade|rating|criteri\w+|everything|each|all)\b[^.\n]{0,40}\b(?:4|5|10|100|four|five|ten)\b"
     r"|(?:a |an )?(?:5|4|10|100|five|four|ten)(?: ?/ ?\d+| out of \w+| overall\b)|strong yes|reference answer|correct answer)"
 )
+_LOUD = re.compile(r"\b(?:SYSTEM|ADMIN|DEVELOPER|ASSISTANT)\s*[:>\]]")
+"""Who speaks in a chat, in capitals; in small letters these are words like others."""
 _MACHINE = tuple(
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
@@ -41,7 +44,7 @@ _MACHINE = tuple(
 class _Pattern(NamedTuple):
     """What an address to the grader looks like."""
 
-    regex: re.Pattern[str]
+    regex: CaseFree
     needs: tuple[str, ...]
     """One of these stands in lower case in every ASCII text that fits; empty where nothing is known."""
 
@@ -53,13 +56,12 @@ _GRADERS = (
 _NEVER = "\u5ffd"
 """In no ASCII text: for patterns of other scripts."""
 _PATTERNS = tuple(
-    _Pattern(re.compile(pattern, re.IGNORECASE), tuple(needs.split("|")) if needs else ())
+    _Pattern(CaseFree(pattern), tuple(needs.split("|")) if needs else ())
     for needs, pattern in (
         (
             "",
             rf"\b(?={_AWARD}\b)(?:^|(?<=[.!?:;(] )|(?<=\n)|(?<=\bplease )|(?<=\bkindly )|(?<=\bmust )|(?<=\bshould )|(?<=\bthen )|(?<=\band )|(?<=\bto )|(?<=\bso )){_AWARD}\b[^.,\n]{{0,50}}\b{_PRIZE}",
         ),
-        ("system|admin|developer|assistant", r"(?-i:\b(?:SYSTEM|ADMIN|DEVELOPER|ASSISTANT))\s*[:>\]]"),
         (_GRADERS, rf"\b{_GRADER}\b\s*[,:;–—-][^\n]{{0,160}}"),
         (
             _GRADERS,
@@ -138,9 +140,23 @@ _SPACED = re.compile(r"(?<![^\W_])(?:[^\W_][ .·_-]{1,4}){8,}[^\W_](?![^\W_])")
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _LEET_CHARACTER = re.compile("[013457@$!]")
-_CIPHER_WORDS = re.compile(
-    r"\b(?:the|and|this|answer|score|level|every|grader|give|full|marks?|ignore|instructions?)\b"
+_TOLD = (
+    "the",
+    "and",
+    "this",
+    "answer",
+    "score",
+    "level",
+    "every",
+    "grader",
+    "give",
+    "full",
+    "mark",
+    "ignore",
+    "instruction",
 )
+_CIPHER_WORDS = re.compile(rf"\b(?:(?:{'|'.join(_TOLD)})|marks|instructions)\b")
+_TURNED_WORDS = tuple(codecs.encode(word, "rot13") for word in _TOLD)
 _WORDS_SHOWN = 180
 
 
@@ -152,18 +168,24 @@ def addressed_spans(answer: str) -> tuple[Span, ...]:
     """
     quoted = [Span(m.start(), m.end()) for m in _QUOTED.finditer(answer)]
     found = [
-        _cut(m.start(), m.end())
+        _cut(start, end)
         for text in _views(answer)
-        for p in _possible(text)
-        for m in p.finditer(text)
-        if not any(q.start <= m.start() < q.end for q in quoted)
+        for start, end in _addresses(text)
+        if not any(q.start <= start < q.end for q in quoted)
     ]
     found += [_cut(m.start(), m.end()) for p in _MACHINE for m in p.finditer(answer)]
     found += _encoded(answer)
     return tuple(sorted(set(found)))
 
 
-def _possible(text: str) -> Iterator[re.Pattern[str]]:
+def _addresses(text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of all that fits a pattern."""
+    yield from (m.span() for m in _LOUD.finditer(text))
+    for pattern in _possible(text):
+        yield from pattern.spans(text)
+
+
+def _possible(text: str) -> Iterator[CaseFree]:
     """Patterns that may fit. To look for a few words is much quicker than to try a pattern at every letter."""
     lowered = text.lower() if text.isascii() else ""
     # Beyond ASCII a letter may fold to another that `lower` does not give: there every pattern is tried.
@@ -208,11 +230,17 @@ def _encoded(answer: str) -> list[Span]:
     for match in _SPACED.finditer(answer):
         if _speaks(re.sub(r"[ .·_-]", "", match[0])):
             found.append(_cut(match.start(), match.end()))
-    turned = codecs.encode(answer, "rot13")
-    for match in re.finditer(r"[^\n.!?]{20,}", turned):
-        if len(_CIPHER_WORDS.findall(match[0].lower())) >= 2:
-            found.append(_cut(match.start(), match.end()))
+    if _may_be_turned(answer):
+        for match in re.finditer(r"[^\n.!?]{20,}", codecs.encode(answer, "rot13")):
+            if len(_CIPHER_WORDS.findall(match[0].lower())) >= 2:
+                found.append(_cut(match.start(), match.end()))
     return found
+
+
+def _may_be_turned(answer: str) -> bool:
+    """Whether any of the cipher's words may stand in it; none does in most answers, and that is quickly seen in ASCII."""
+    lowered = answer.lower()
+    return not answer.isascii() or any(word in lowered for word in _TURNED_WORDS)
 
 
 def _decodings(stretch: str) -> list[str]:

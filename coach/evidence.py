@@ -60,16 +60,23 @@ def locate(quote: str, text: str) -> Span | None:
         quote: words as a judge gave them. An ellipsis inside joins two pieces; the longer one is looked for.
         text: the answer.
     """
-    pieces = [p for p in _ELLIPSIS.split(_ESCAPE.sub("", quote).strip(_EDGES)) if p]
-    if not pieces:
-        return None
-    wanted = max(pieces, key=len)
-    if not _long_enough(wanted, text):
+    wanted = _longest_piece(quote)
+    if not wanted or not _long_enough(wanted, text):
         return None
     start = text.find(wanted)
     if start >= 0:
         return Span(start, start + len(wanted))
     return _locate_folded(wanted, text)
+
+
+def _longest_piece(quote: str) -> str:
+    """Of the pieces that ellipses join; empty where there is none."""
+    if "⟨" in quote:
+        quote = _ESCAPE.sub("", quote)
+    quote = quote.strip(_EDGES)
+    if "..." in quote or "…" in quote:
+        return max(_ELLIPSIS.split(quote), key=len)
+    return quote
 
 
 def _long_enough(quote: str, text: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from coach.models import Judged, Question, RaisedFlag, RedFlag, Rubric, Verdict
@@ -168,6 +169,7 @@ def follow_up(question: Question, card: ScoreCard, points: Sequence[PointReport]
     return _FOLLOW_UPS.get(widest[0].criterion_id, "") if widest else ""
 
 
+@lru_cache(512)
 def _words(text: str) -> frozenset[str]:
     return frozenset(re.findall(r"\w{5,}", text.lower()))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from coach.casefree import CaseFree
 from coach.models import Landmarks, Segment, Span
 
 _OBJECTIVE = (
@@ -33,7 +34,7 @@ _METRIC = (
     r"dwell|conversion|engagement|a/b|return (?:rate|visits?)|churn"
 )
 _PATTERNS = {
-    name: re.compile(rf"(?<!\w)(?:{terms})", re.IGNORECASE)
+    name: CaseFree(rf"(?<!\w)(?:{terms})")
     for name, terms in (
         ("objective", _OBJECTIVE),
         ("constraint", _CONSTRAINT),
@@ -60,11 +61,10 @@ def find_landmarks(segments: Sequence[Segment]) -> Landmarks:
     return Landmarks(**found)
 
 
-def _first(pattern: re.Pattern[str], segment: Segment, *, skip_put_off: bool) -> Span | None:
-    for match in pattern.finditer(segment.text):
-        before = segment.text[max(0, match.start() - _REACH) : match.start()]
-        if not (skip_put_off and _PUT_OFF.search(before)):
-            return Span(segment.start + match.start(), segment.start + match.end())
+def _first(pattern: CaseFree, segment: Segment, *, skip_put_off: bool) -> Span | None:
+    for start, end in pattern.spans(segment.text):
+        if not (skip_put_off and _PUT_OFF.search(segment.text[max(0, start - _REACH) : start])):
+            return Span(segment.start + start, segment.start + end)
     return None
 
 

@@ -84,7 +84,8 @@ def match_vectors(
     stems = [content_stems(s.text) for s in segments]
     cosines = np.clip(expert.points @ segment_vectors.T, -1.0, 1.0)
     everything = np.vstack([expert.points, expert.reference, expert.question])
-    near = everything @ np.vstack([segment_vectors, whole]).T
+    own = np.vstack([segment_vectors, whole])
+    near = everything @ own.T
     points = tuple(
         PointMatch(point, _passages(content_stems(point.text), segments, stems, row))
         for point, row in zip(question.points, cosines, strict=True)
@@ -94,7 +95,7 @@ def match_vectors(
         landmarks=find_landmarks(segments),
         similarity=round(float((expert.reference @ whole.T)[0, 0]), 4),
         topicality=round(float(near.max()), 4),
-        vectors=np.vstack([segment_vectors, whole]),
+        vectors=own,
     )
 
 
@@ -102,9 +103,7 @@ def _passages(
     wanted: frozenset[str], segments: Sequence[Segment], stems: Sequence[frozenset[str]], cosines: Vectors
 ) -> tuple[Passage, ...]:
     """The closest segments, best first; one passage per place, the words judged beside the vectors."""
-    found = [
-        Passage(s.start, s.end, round(float(cosine), 4), round(overlap(wanted, said), 4))
-        for s, said, cosine in zip(segments, stems, cosines, strict=True)
-    ]
-    found.sort(key=lambda p: (-(p.cosine + OVERLAP_WEIGHT * p.overlap), p.start))
-    return tuple(found[:PASSAGES])
+    near = [round(cosine, 4) for cosine in cosines.tolist()]
+    shared = [round(overlap(wanted, said), 4) for said in stems]
+    order = sorted(range(len(segments)), key=lambda i: (-(near[i] + OVERLAP_WEIGHT * shared[i]), segments[i].start))
+    return tuple(Passage(segments[i].start, segments[i].end, near[i], shared[i]) for i in order[:PASSAGES])

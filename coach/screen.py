@@ -50,7 +50,6 @@ _FUNCTION = frozenset(
     no what which who how why there here it's i'd i'm don't isn't can't won't that's what's we'd you'd they're
     let's""".split()
 )
-_LATIN = re.compile(r"[a-z]+")
 _ENGLISH = frozenset("""the and to of is it that i we a in for would not be with they on what this""".split())
 _SEPARATOR = re.compile(r"[,;:.|/•·#+\n\t]|\s[-*–—]+\s|\b(?:and|vs|versus|or)\b")
 _VOWELS = re.compile(r"[aeiouyàâäáãåæèéêëìíîïòóôöõøœùúûü]")
@@ -108,7 +107,7 @@ def _not_language(said: list[str], whole: tuple[Span, ...]) -> Finding | None:
     message = "The answer is no language: random letters or one word over and over."
     if not said:
         return Finding("not_language", "The answer holds no words.", whole, CAP_EMPTY, decides=True)
-    latin = [w for w in said if _LATIN.fullmatch(w)]
+    latin = [w for w in said if w.isascii() and w.isalpha()]
     odd = sum(_unpronounceable(w) for w in latin)
     repeated = len(said) >= MIN_WORDS and Counter(said).most_common(1)[0][1] / len(said) > REPEATED_SHARE
     function = sum(w in _FUNCTION for w in said) / len(said)
@@ -150,7 +149,7 @@ def _source_runs(text: str) -> frozenset[tuple[str, ...]]:
 
 
 def _runs(said: list[str]) -> frozenset[tuple[str, ...]]:
-    return frozenset(tuple(said[i : i + COPY_RUN]) for i in range(len(said) - COPY_RUN + 1))
+    return frozenset(zip(*(said[i:] for i in range(COPY_RUN)), strict=False))
 
 
 def _keyword_list(answer: str, said: list[str], whole: tuple[Span, ...]) -> Finding | None:

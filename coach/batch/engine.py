@@ -16,14 +16,14 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from coach.batch.intake import Intake, Slot, Window
-from coach.batch.outcome import Outcome, Result, failed, graded, shared, unjudged
+from coach.batch.outcome import Outcome, Result, shared
 from coach.batch.owners import PATIENCE
-from coach.batch.records import GradeBook, finished, grade_of
+from coach.batch.records import GradeBook
+from coach.batch.results import Results
 from coach.batch.rows import Row
 from coach.errors import CoachError, CostCapReached, JudgeError, JudgeUnavailable
 from coach.flow import Lane, time_limit
 from coach.pipeline import Pipeline, Prepared
-from coach.report import FeedbackReport
 
 FIRST_BATCH, LARGEST_BATCH = 8, 128
 """Answers encoded at once: few as long as the judge waits for them, more once it has some in hand."""
@@ -35,7 +35,6 @@ GRACE = 5.0
 """Seconds that calls under way get to finish after `stop`."""
 GIVE_UP_AFTER = 20
 """Rows in a row that the judge fails before the run ends: the rest would fail too, and slowly."""
-LEFT_OPEN = "left incomplete by the endpoint or the cost cap"
 
 
 class Flow(NamedTuple):
@@ -91,10 +90,10 @@ class Engine:
     ) -> None:
         self.capped = False
         self.stopped = False
-        self._pipeline, self._journal, self._tell = pipeline, journal, tell
+        self._pipeline, self._tell = pipeline, tell
         self._flow = flow or Flow()
         self._intake = Intake(pipeline, rows, size=self._flow.window, journal=journal, since=self._flow.since)
-        self._leaders: dict[bytes, Slot] = {}
+        self._results = Results(pipeline, journal, broken=self._fail)
         self._backlog: deque[_Job] = deque()
         self._all_fed = False
         self._active: set[asyncio.Task[None]] = set()
@@ -196,7 +195,7 @@ class Engine:
         polls: set[asyncio.Task[None]] = set()
         try:
             while not self.stopped and (window := await reading.do(self._intake.read)).slots:
-                ours, elsewhere = self._take_in(window)
+                ours, elsewhere = self._results.take_in(window)
                 await self._windows.put(window)
                 if elsewhere:
                     polls.add(self._watched(self._wait_for_others(elsewhere, encoding)))
@@ -210,18 +209,6 @@ class Engine:
         self._change.set()
         await self._windows.put(Window([], [], []))
 
-    def _take_in(self, window: Window) -> tuple[list[Slot], list[Slot]]:
-        """Give open slots their futures, one for all that ask for the same; those that ask first, ours and elsewhere."""
-        loop = asyncio.get_running_loop()
-        for slot in (*window.ours, *window.elsewhere):
-            leader = self._leaders.setdefault(slot.key, slot)
-            if leader is slot:
-                slot.future = loop.create_future()
-            else:
-                slot.future, slot.again = leader.future, True
-        ours, elsewhere = ([s for s in some if self._leaders[s.key] is s] for some in (window.ours, window.elsewhere))
-        return ours, elsewhere
-
     async def _prepare(self, slots: Sequence[Slot], encoding: Lane) -> None:
         """Encode in batches, rows of one question together, and hand on to the judge."""
         order = sorted(slots, key=self._intake.question)
@@ -230,7 +217,7 @@ class Engine:
             batch = order[start : start + batch_size(start)]
             start += len(batch)
             if self._broke:
-                self._settle_capped(batch)
+                self._results.capped(batch)
                 continue
             entries = [s.entry for s in batch if s.entry is not None]
             prepared = await encoding.do(partial(self._pipeline.prepare_many, entries))
@@ -255,7 +242,7 @@ class Engine:
             mine = await asyncio.to_thread(self._intake.look_up, slots)
             for slot in slots:
                 if slot.result is not None:
-                    self._settle(slot, slot.result)
+                    self._results.settle(slot, slot.result)
             open_ = [s for s in slots if s.result is None]
             await self._prepare([s for s in open_ if s.key in mine], encoding)
             slots = [s for s in open_ if s.key not in mine]
@@ -272,7 +259,7 @@ class Engine:
         while not (self.stopped or self._end.done() or (self._all_fed and not self._backlog and not self._active)):
             self._change.clear()
             if self._backlog and self._broke:
-                self._settle_capped([job.slot for job in self._backlog])
+                self._results.capped([job.slot for job in self._backlog])
                 self._backlog.clear()
                 self._taken.set()
             elif self._backlog and len(self._active) < min(self._flow.concurrency, pace.limit):
@@ -320,43 +307,13 @@ class Engine:
                 self._judged_any = True
             self.capped = self.capped or report.incomplete == "over_budget"
             if report.error is None:
-                self._settle_graded(job.slot, report)
+                self._results.graded(job.slot, report)
             else:
-                self._settle_unjudged(job.slot, report)
-
-    @property
-    def _broke(self) -> bool:
-        return self.capped and self._flow.ends_at_cap
-
-    # --- results ----------------------------------------------------------------------------------------------------
-
-    def _settle(self, slot: Slot, result: Result) -> None:
-        self._leaders.pop(slot.key, None)
-        if slot.future is not None and not slot.future.done():
-            slot.future.set_result(result)
-
-    def _settle_graded(self, slot: Slot, report: FeedbackReport) -> None:
-        grade = grade_of(report)
-        if self._journal is not None:
-            if finished(report):
-                self._journal.keep([(slot.key, grade)])
-            else:
-                self._journal.fail(slot.key, LEFT_OPEN)
-        self._settle(slot, graded(grade, left_open=report.left_open))
-
-    def _settle_unjudged(self, slot: Slot, report: FeedbackReport) -> None:
-        """Too little came for a total: a failure, whose report still says what became of each criterion."""
-        result = unjudged(report)
-        if self._journal is not None and result.failure is not None:
-            self._journal.fail(slot.key, result.failure.cause)
-        self._settle(slot, result)
+                self._results.unjudged(job.slot, report)
 
     def _settle_failed(self, slot: Slot, error: CoachError) -> None:
         self.capped = self.capped or isinstance(error, CostCapReached)
-        result = failed(self._pipeline, slot.row, error)
-        if self._journal is not None and result.failure is not None:
-            self._journal.fail(slot.key, result.failure.cause)
-        self._settle(slot, result)
+        self._results.failed(slot, error)
         if error.hopeless and not self._judged_any:
             self._fail(error)
         if isinstance(error, JudgeError):
@@ -365,6 +322,6 @@ class Engine:
                 told = f"{self._failed_in_a_row} rows in a row failed: {error.message}"
                 self._fail(type(error)(told, hint=error.hint))
 
-    def _settle_capped(self, slots: Sequence[Slot]) -> None:
-        for slot in slots:
-            self._settle(slot, failed(self._pipeline, slot.row, CostCapReached("not judged: the cost cap was reached")))
+    @property
+    def _broke(self) -> bool:
+        return self.capped and self._flow.ends_at_cap

@@ -25,7 +25,6 @@ BROUGHT = "brought"
 MAX_ROW_BYTES = 4_000_000
 """A longer line or record is a failed row; the rest of the file is still read."""
 _TAKEN = frozenset(FeedbackReport.model_fields) - READ_KEYS
-_LONE = re.compile("[\ud800-\udfff]")
 
 
 class Row(NamedTuple):
@@ -148,12 +147,24 @@ def read_entry(row: Row) -> Entry:
         )
     points = _points(row.content.get("points"), row.place)
     for column, texts in {"question": (question,), "reference": (reference,), "points": points or ()}.items():
-        if any(_LONE.search(text) for text in texts):
+        if not all(map(_is_text, texts)):
             raise InputError(
                 f"{row.place}: `{column}` holds half of a surrogate pair, which is no character",
                 hint="Look for an escape from \\ud800 to \\udfff that stands alone.",
             )
     return Entry(Brought(question, reference, points), answer)
+
+
+def _is_text(text: str) -> bool:
+    """Whether it holds characters only, and no half of a surrogate pair."""
+    # Of every row this is asked again: encoding is much quicker than a search, and ASCII is known at once.
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _points(points: object, place: str) -> tuple[str, ...] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coach.errors import JudgeError, JudgeReplyInvalid, JudgeUnavailable
 from coach.judges import faults, response
@@ -18,6 +18,7 @@ from coach.judges.pace import Pace
 from coach.judges.quirks import QuirkNotes, body_of, learn, step_down
 from coach.judges.retry import rate_limit_wait, retrying
 from coach.judges.stream import StreamedReply
+from coach.judges.wire import Wire
 from coach.models import Usage
 from coach.pricing import Price, add_usage, price_of
 
@@ -37,6 +38,14 @@ class _Refused(Exception):
         self.status = status
         self.message = message
         self.error = error
+
+
+class _Opened(NamedTuple):
+    """What is open while calls are made."""
+
+    client: openai.AsyncOpenAI
+    wire: Wire
+    """For calls whose reply comes whole."""
 
 
 class Endpoint:
@@ -85,7 +94,7 @@ class Endpoint:
         self._quirks: Quirks | None = None
         self._proven: set[Rung] = set()
         """Rungs on which this endpoint has said something."""
-        self._client: openai.AsyncOpenAI | None = None
+        self._opened: _Opened | None = None
 
     async def complete(self, request: ChatRequest, *, on_text: Callable[[str], None] | None = None) -> ChatReply:
         """See `ChatEndpoint.complete`. `on_text` receives all the text so far, each time more of it has come."""
@@ -135,7 +144,7 @@ class Endpoint:
             error.usage = paid.model_copy(update={"calls": sent}) if paid.calls else None
             raise
         usage = add_usage(unsaid, reply.usage) if unsaid.calls else reply.usage
-        return reply._replace(usage=usage.model_copy(update={"calls": sent}))
+        return reply._replace(usage=usage if usage.calls == sent else usage.model_copy(update={"calls": sent}))
 
     @property
     def quirks(self) -> Quirks:
@@ -191,24 +200,20 @@ class Endpoint:
 
     async def aclose(self) -> None:
         """Close all connections; the next call opens new ones."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.client.close()
 
     # --- one request ------------------------------------------------------------------------------------------------
 
     async def _send(self, request: ChatRequest, quirks: Quirks, on_text: Callable[[str], None] | None) -> ChatReply:
-        import httpx2
         import openai
 
         body = body_of(request, quirks, self.model)
         try:
             if on_text is not None:
                 return await self._stream(body, quirks, on_text)
-            # Round the SDK's typed parameters: it walks through every part of those, which costs more than sending them.
-            raw = await self.client().post(
-                "/chat/completions", cast_to=httpx2.Response, body=body, options={"security": {"bearer_auth": True}}
-            )
+            raw = await self._open().wire.post(body)
             self._pace.wait(rate_limit_wait(raw.headers))
             return self.read(raw.content, quirks)
         except openai.APIStatusError as error:
@@ -262,10 +267,12 @@ class Endpoint:
 
         One empty reply of a rung that has spoken before is an accident.
         """
-        learned = known.model_copy(update={"thinks": known.thinks or reply.thought})
-        if known.rung not in self._proven:
-            learned = learned.model_copy(update={"rung": quirks.rung})
+        proven = known.rung in self._proven
         self._proven.add(quirks.rung)
+        if proven and (known.thinks or not reply.thought):
+            return
+        rung = known.rung if proven else quirks.rung
+        learned = known.model_copy(update={"thinks": known.thinks or reply.thought, "rung": rung})
         if learned != known and self.quirks == known:
             self._remember(learned)
 
@@ -283,10 +290,19 @@ class Endpoint:
 
     def client(self) -> openai.AsyncOpenAI:
         """The SDK's client, opened at first use."""
-        if self._client is None:
+        return self._open().client
+
+    def _open(self) -> _Opened:
+        if self._opened is None:
             import openai
 
-            self._client = openai.AsyncOpenAI(
-                api_key=self._key or "none", base_url=self.identity, max_retries=0, timeout=self._timeout
+            connection = openai.DefaultAsyncHttpxClient(timeout=self._timeout)
+            client = openai.AsyncOpenAI(
+                api_key=self._key or "none",
+                base_url=self.identity,
+                max_retries=0,
+                timeout=self._timeout,
+                http_client=connection,
             )
-        return self._client
+            self._opened = _Opened(client, Wire(client, connection, "chat/completions"))
+        return self._opened

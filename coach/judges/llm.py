@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from coach.errors import CoachError, CostCapReached, JudgeError, JudgeReplyInvalid
 from coach.fingerprints import digest_of
@@ -77,7 +78,7 @@ class LLMJudge:
     def _room(self) -> int:
         return self._max_tokens * (MORE_ROOM if self._endpoint.thinks else 1)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Digest of endpoint, model, parameters and protocol."""
         examples = self._examples.digest if self._examples else ""

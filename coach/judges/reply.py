@@ -25,6 +25,7 @@ MAX_OBJECTS = 200
 
 _THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _POINT_STATUSES = frozenset(get_args(PointStatus))
+_DECODER = json.JSONDecoder()
 
 
 class Declined(NamedTuple):
@@ -120,7 +121,7 @@ def partial_verdicts(text: str, criteria: Sequence[str]) -> tuple[Judged, ...]:
     """Verdicts whose entries are complete in a reply that is still coming in; none where it does not start with JSON."""
     from jiter import from_json
 
-    text = _THINKING.sub("", text[:MAX_REPLY_CHARS])
+    text = _spoken(text)
     start = text.find("{")
     try:
         found = from_json(text[start:].encode("utf-8", "replace"), partial_mode=True) if start >= 0 else {}
@@ -178,6 +179,11 @@ def _text(value: object, limit: int) -> str:
     return value.strip()[:limit].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
+def _spoken(text: str) -> str:
+    """A reply without what the model thought aloud, and not beyond what is read."""
+    return _THINKING.sub("", text[:MAX_REPLY_CHARS]) if "<" in text else text[:MAX_REPLY_CHARS]
+
+
 def _planted(answer: str) -> list[object]:
     """JSON that the candidate wrote: a reply that repeats it, in whatever layout, says nothing of its own."""
     objects = [found for _, found in _objects(answer)]
@@ -190,7 +196,7 @@ def _planted(answer: str) -> list[object]:
 
 def _own_objects(text: str, answer: str, planted: Sequence[object]) -> list[dict[str, Any]]:
     """The JSON objects the model wrote itself, in order; what stands in the answer to the letter was copied from there."""
-    text = _THINKING.sub("", text[:MAX_REPLY_CHARS])
+    text = _spoken(text)
     told = _folded(answer)
     return [found for raw, found in _objects(text) if not (told and _folded(raw) in told) and found not in planted]
 
@@ -228,13 +234,12 @@ def _loose_entries(objects: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _objects(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Complete JSON objects of a text, outermost only, with the characters they were read from."""
-    decoder = json.JSONDecoder()
     position = text.find("{")
     for _ in range(MAX_OBJECTS):
         if position < 0:
             return
         try:
-            found, end = decoder.raw_decode(text, position)
+            found, end = _DECODER.raw_decode(text, position)
         except (ValueError, RecursionError):
             position = text.find("{", position + 1)
             continue
@@ -244,4 +249,4 @@ def _objects(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _folded(text: str) -> str:
-    return re.sub(r"[\s\u200b]+", "", text).casefold()
+    return "".join(text.replace("\u200b", "").split()).casefold()

@@ -17,6 +17,8 @@ def render(report: FeedbackReport, answer: str = "") -> str:
 
 def escape_controls(document: str) -> str:
     """A JSON document of the same value, with control and reordering characters of its strings written as escapes."""
+    if document.isascii() and "\x7f" not in document:
+        return document
     return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
 
 
