@@ -187,7 +187,7 @@ def test_a_weight_nobody_can_win_is_told(bank: Path, weight: float) -> None:
 
 def test_a_bank_that_lacks_a_level_is_not_opened(bank: Path) -> None:
     content = shipped_criteria()
-    del content["criteria"][0]["levels"][4]  # type: ignore[attr-defined]
+    del content["criteria"][0]["levels"][4]
     (bank / "criteria.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(BankError, match="product_framing"):
         load_bank(bank)

@@ -179,7 +179,7 @@ def load_decision(folder: Path = DATA) -> Decision:
         text = (folder / WEIGHTS).read_text(encoding="utf-8")
         kept: dict[str, Any] = json.loads(text)
         weights = {name: np.array(kept["weights"][name], dtype=np.float32) for name in ARRAYS}
-        trees = Trees(*(np.array(kept["trees"][n], dtype=_TREE_TYPES[n]) for n in Trees._fields))
+        trees = Trees(**{n: np.array(v, dtype=_TREE_TYPES[n]) for n, v in kept["trees"].items()})
         network, made_for = sha256_of(folder / GRAPH), kept["network"]
         features = kept["features_version"], tuple(kept["features"])
     except (OSError, ValueError, KeyError, TypeError, CoachError) as error:
@@ -195,7 +195,9 @@ def load_decision(folder: Path = DATA) -> Decision:
 
 
 ARRAYS = tuple(name for name in Decision._fields if name not in ("trees", "digest"))
-_TREE_TYPES = dict.fromkeys(("feature", "left", "right"), np.int32) | dict.fromkeys(("threshold", "value"), np.float32)
+_TREE_TYPES: dict[str, Any] = dict.fromkeys(("feature", "left", "right"), np.int32) | dict.fromkeys(
+    ("threshold", "value"), np.float32
+)
 
 
 def trained_on(answers: Sequence[str], folder: Path = DATA) -> bool:

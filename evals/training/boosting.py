@@ -15,9 +15,9 @@ SEED = 0
 def booster() -> GradientBoostingRegressor:
     """Many small steps, each on part of the answers and inputs, so that no single one weighs much."""
     return GradientBoostingRegressor(
-        n_estimators=80,
-        learning_rate=0.06,
-        max_leaf_nodes=12,
+        n_estimators=100,
+        learning_rate=0.05,
+        max_leaf_nodes=16,
         max_depth=None,
         min_samples_leaf=25,
         subsample=0.7,

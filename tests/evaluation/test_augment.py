@@ -64,12 +64,12 @@ def test_a_disturbed_answer_keeps_its_labels(sources: list[Source], drawn: list[
 def test_some_answers_are_disturbed(sources: list[Source]) -> None:
     augmented = Augmented(sources, default_embedder(Settings.from_environment().cache_dir))
     rng = random.Random(0)
-    drawn = [pair for _ in range(10) for pair in zip(augmented.epoch(rng), sources, strict=False)]
+    drawn = [pair for _ in range(10) for pair in zip(augmented.epoch(rng, SWAPPED), sources, strict=False)]
     changed = sum(not np.array_equal(a.window.ids, s.example.window.ids) for a, s in drawn)
     assert 0 < changed < len(drawn) / 2
 
 
 def test_the_same_order_gives_the_same_epoch(sources: list[Source], drawn: list[Example]) -> None:
     augmented = Augmented(sources, default_embedder(Settings.from_environment().cache_dir))
-    again = augmented.epoch(random.Random(0))
+    again = augmented.epoch(random.Random(0), SWAPPED)
     assert all(np.array_equal(a.window.ids, b.window.ids) for a, b in zip(drawn, again, strict=True))
