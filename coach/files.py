@@ -58,10 +58,14 @@ class Replacing:
 
     Use as `with Replacing(path) as file`. On an error what was written so far stays beside it as `NAME.part`. While one
     process writes, others are refused. A path that is no ordinary file, as /dev/stdout, is written to directly.
+
+    Args:
+        path: its final name.
+        keeps: whether what was written so far stays on an error.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, keeps: bool = True) -> None:
+        self._path, self._keeps = path, keeps
         direct = path.exists() and not path.is_file()
         self._part = path if direct else path.with_name(f"{path.name}.part")
         self._hold = ExitStack()
@@ -97,8 +101,11 @@ class Replacing:
         with self._hold:
             try:
                 self._file.close()
-                if kind is None and self._part != self._path:
-                    self._part.replace(self._path)
+                if self._part != self._path:
+                    if kind is None:
+                        self._part.replace(self._path)
+                    elif not self._keeps:
+                        self._part.unlink(missing_ok=True)
             except OSError as failed:
                 raise _unwritable(self._path, failed) from None
         if isinstance(error, OSError):

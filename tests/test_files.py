@@ -102,3 +102,9 @@ def test_a_drive_without_locks_is_written_all_the_same(tmp_path: Path, monkeypat
     monkeypatch.setattr(fcntl, "flock", no_locks)
     write_text(tmp_path / "a.md", "x")
     assert (tmp_path / "a.md").read_text(encoding="utf-8") == "x"
+
+
+def test_on_an_error_nothing_stays_of_a_file_that_is_worth_nothing_by_half(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), Replacing(tmp_path / "a.txt", keeps=False):
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []

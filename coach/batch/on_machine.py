@@ -160,7 +160,7 @@ class Grader:
         # A name of its own: a machine that was given up for dead may still be writing the same part.
         own = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
         try:
-            with closing(FolderBook(job.out, piece.number, self._index)) as book, Replacing(own) as file:
+            with closing(FolderBook(job.out, piece.number, self._index)) as book, Replacing(own, keeps=False) as file:
                 writer = open_writer(job.out_format, file.buffer, job.shape)
                 engine = Engine(self._pipeline, read_piece(piece), flow=job.flow, journal=book)
                 async with self._pace.exchanging(), aclosing(engine.outcomes()) as outcomes:

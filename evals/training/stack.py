@@ -27,6 +27,8 @@ FEATURE_SCALE = 0.06
 ALPHA = 1.0
 SHRINK = 0.95
 """Share of the labels' spread that levels are stretched to: ridge predictions crowd around the mean."""
+SWAPPED_WEIGHT = 0.5
+"""Of a swapped answer beside an honest one: see evals/README.md for what more and less of it do."""
 INNER_FOLDS = 5
 BAND = 0.8
 FLAG_C = 0.03
@@ -164,14 +166,21 @@ def _array(values: Any) -> np.ndarray:
     return np.array(list(values), dtype=np.float32)
 
 
-def held_out(make: Callable[[], Any], inputs: np.ndarray, target: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Predictions for each row by a model that was fitted without its question."""
+def held_out(
+    make: Callable[[], Any], inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Predictions for each row by a model that was fitted without its question, on those of the others that weigh anything."""
     found = np.zeros(len(target))
     for fit, test in GroupKFold(INNER_FOLDS).split(inputs, groups=groups):
-        model = make().fit(inputs[fit], target[fit])
+        model = _fitted(make(), inputs[fit], target[fit], weights[fit])
         tell = model.decision_function if hasattr(model, "decision_function") else model.predict
         found[test] = tell(inputs[test])
     return found
+
+
+def _fitted(model: Any, inputs: np.ndarray, target: np.ndarray, weights: np.ndarray) -> Any:
+    some = weights > 0
+    return model.fit(inputs[some], target[some], sample_weight=weights[some])
 
 
 def _fit_levels(
@@ -180,12 +189,14 @@ def _fit_levels(
     """A linear estimate; with `wide`, also trees that put it right by what they see there."""
     held = np.zeros(len(target))
     for fit, test in GroupKFold(INNER_FOLDS).split(inputs, groups=groups):
-        ridge, trees = _fit_once(inputs[fit], target[fit], groups[fit], None if wide is None else wide[fit])
+        ridge, trees = _fit_once(
+            inputs[fit], target[fit], groups[fit], honest[fit], None if wide is None else wide[fit]
+        )
         held[test] = ridge.predict(inputs[test])
         if trees is not None and wide is not None:
             held[test] += trees.predict(wide[test])
     stretch, centre = SHRINK * target[honest].std() / held[honest].std(), target[honest].mean()
-    ridge, trees = _fit_once(inputs, target, groups, wide)
+    ridge, trees = _fit_once(inputs, target, groups, honest, wide)
     return _Levels(
         weights=stretch * ridge.coef_,
         offset=float(stretch * (ridge.intercept_ - centre) + centre),
@@ -196,13 +207,22 @@ def _fit_levels(
 
 
 def _fit_once(
-    inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, wide: np.ndarray | None
+    inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, honest: np.ndarray, wide: np.ndarray | None
 ) -> tuple[Ridge, GradientBoostingRegressor | None]:
-    """The linear estimate, and the trees grown on what it leaves open on questions it was not fitted on."""
-    ridge = Ridge(ALPHA).fit(inputs, target)
+    """The linear estimate, and the trees grown on what it leaves open on questions it was not fitted on.
+
+    No sum tells a swapped answer from an honest one, so the linear estimate rests on honest ones, and the trees see both.
+    """
+    alone = honest.astype(float)
+    ridge = _fitted(Ridge(ALPHA), inputs, target, alone)
     if wide is None:
         return ridge, None
-    return ridge, booster().fit(wide, target - held_out(lambda: Ridge(ALPHA), inputs, target, groups))
+    left = target - held_out(lambda: Ridge(ALPHA), inputs, target, groups, alone)
+    return ridge, _fitted(booster(), wide, left, _weights(honest))
+
+
+def _weights(honest: np.ndarray) -> np.ndarray:
+    return np.where(honest, 1.0, SWAPPED_WEIGHT)
 
 
 def _doubt_limit(doubt: np.ndarray, errors: np.ndarray) -> float:
@@ -227,8 +247,8 @@ def _fit_flags(data: Data, kept: np.ndarray, counted: np.ndarray) -> list[tuple[
     found = []
     for k in range(len(FLAGS)):
         target = data.flags[kept, k]
-        odds = held_out(_flag_model, scaled, target, data.groups[kept])
-        model = _flag_model().fit(scaled, target)
+        odds = held_out(_flag_model, scaled, target, data.groups[kept], _weights(honest))
+        model = _fitted(_flag_model(), scaled, target, _weights(honest))
         weights = model.coef_[0] * scale
         found.append((weights, float(model.intercept_[0] - weights @ mean), _threshold(target[honest], odds[honest])))
     return found
