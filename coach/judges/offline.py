@@ -38,8 +38,6 @@ COVERED, PARTIAL = 0.65, 0.40
 """Probabilities from which a point counts as covered or partly so; see evals/README.md for how often that holds."""
 REJECTED, CLOSE = 0.30, 0.55
 """A point that is improbable although a passage is this close and takes the other stance counts as contradicted."""
-TOLD = 0.3
-"""What the trees add to a level, from which a rationale says so."""
 SHOWN = 60
 """Characters of a passage that a rationale repeats; the whole of it stands in the evidence."""
 
@@ -181,9 +179,9 @@ def _rationale(estimate: Estimate, index: int, band: tuple[float, float], by: Mo
     told.append(_sentence(", ".join(filter(None, [raised, lowered]))))
     if signs:
         told.append(f"Wording found: {', '.join(signs)}.")
-    if abs(put_right) >= TOLD:
-        more = "more" if put_right > 0 else "less"
-        told.append(f"Taken together, words and counts give {abs(put_right):.1f} {more} than one by one.")
+    alone = min(max(value - put_right, 0.0), float(MAX_LEVEL))
+    if round(alone) != round(value):
+        told.append(f"Word by word it comes to {alone:.1f}, and seen as a whole to {value:.1f}.")
     if criterion == "product_framing" and task.matches.landmarks.model is not None:
         first = model_comes_first(task.matches.landmarks)
         told.append(

@@ -21,7 +21,7 @@ from coach.judges.decision import CARD, DATA
 from coach.models import Evidence, Judged
 from coach.report import CriterionReport, FlagReport, PassageReport, PointReport
 from coach.settings import Settings
-from evals import ANSWERS, FOREIGN, FRESH
+from evals import ANSWERS, FOREIGN, FRESH, KEPT_OUT, PRACTICE
 from evals.training.examples import answers_digest, read_second
 
 ROOT = Path(__file__).parent.parent.parent
@@ -48,12 +48,20 @@ def test_the_shipped_figures_on_unseen_questions_keep_their_floors() -> None:
 
 def test_the_shipped_figures_are_those_of_the_answers_at_hand() -> None:
     card = json.loads((DATA / CARD).read_text(encoding="utf-8"))
-    assert card["measured_on"] == answers_digest(load_labelled(ANSWERS), read_second())
+    assert card["answers_digest"] == answers_digest(load_labelled(ANSWERS), read_second())
 
 
 def test_no_new_question_was_trained_on() -> None:
     trained = {r.group for r in load_labelled(ANSWERS)}
     assert not trained & {r.group for r in (*load_labelled(FRESH), *load_labelled(FOREIGN))}
+
+
+def test_no_answer_of_the_practice_set_was_trained_on() -> None:
+    assert not {r.answer for r in load_labelled(ANSWERS)} & {r.answer for r in load_labelled(PRACTICE)}
+
+
+def test_every_question_kept_out_is_one_of_the_labelled_answers() -> None:
+    assert set(KEPT_OUT.read_text(encoding="utf-8").split()) < {r.group for r in load_labelled(ANSWERS)}
 
 
 def scripted(level: int) -> Coach:
