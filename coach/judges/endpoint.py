@@ -296,7 +296,10 @@ class Endpoint:
         if self._opened is None:
             import openai
 
-            connection = openai.DefaultAsyncHttpxClient(timeout=self._timeout)
+            from coach.judges.lanes import Lanes, direct
+
+            lanes = Lanes(openai.DEFAULT_CONNECTION_LIMITS) if direct() else None
+            connection = openai.DefaultAsyncHttpxClient(timeout=self._timeout, transport=lanes)
             client = openai.AsyncOpenAI(
                 api_key=self._key or "none",
                 base_url=self.identity,
