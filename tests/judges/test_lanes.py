@@ -68,7 +68,7 @@ def test_a_failed_request_frees_its_place() -> None:
 def test_a_call_given_up_frees_its_place() -> None:
     async def work(client: httpx2.AsyncClient, url: str) -> None:
         with pytest.raises(httpx2.ReadTimeout):
-            await client.get(url, timeout=0.001)
+            await client.get(url, timeout=httpx2.Timeout(5.0, read=0.001))
         assert (await client.get(url)).text == "ok"
 
     assert counted(work) == 2
