@@ -59,3 +59,12 @@ class ScriptedJudge:
 
     async def aclose(self) -> None:
         pass
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now

@@ -283,27 +283,25 @@ def one_judge_down(body: dict[str, Any]) -> Reply:
 PANEL = ("--judge", "llm:a", "--judge", "llm:b")
 
 
-def test_a_batch_whose_grades_lack_a_judge_ends_in_the_code_of_failed_rows(
-    ran: Ran, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def lacking(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> Ran:
+    """A panel of two over two answers, of which one judge was down all the time."""
     monkeypatch.setenv("COACH_TRIES", "1")
     ran.write(*answers(2))
     with scripted(one_judge_down) as server:
         ran.batch("--base-url", server.base_url, *PANEL)
-    assert ran.code == 4
-    assert [(r["status"], r["incomplete"]) for r in ran.reports()] == [("ok", "unreachable")] * 2
+    return ran
 
 
-def test_the_judge_that_grades_lack_is_named_with_rows_reason_and_mend(
-    ran: Ran, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COACH_TRIES", "1")
-    ran.write(*answers(2))
-    with scripted(one_judge_down) as server:
-        ran.batch("--base-url", server.base_url, *PANEL)
-    assert "2 rows, 2 judged, 0 without a total, 0 failed. 2 grades are incomplete." in ran.err
-    assert re.search(r"2 x the judge llm:b: the model 'b' at .* answered 503: down \(first at line 1\)", ran.err)
-    assert "The same command again tries the incomplete rows anew" in ran.err
+def test_a_batch_whose_grades_lack_a_judge_ends_in_the_code_of_failed_rows(lacking: Ran) -> None:
+    assert lacking.code == 4
+    assert [(r["status"], r["incomplete"]) for r in lacking.reports()] == [("ok", "unreachable")] * 2
+
+
+def test_the_judge_that_grades_lack_is_named_with_rows_reason_and_mend(lacking: Ran) -> None:
+    assert "2 rows, 2 judged, 0 without a total, 0 failed. 2 grades are incomplete." in lacking.err
+    assert re.search(r"2 x the judge llm:b: the model 'b' at .* answered 503: down \(first at line 1\)", lacking.err)
+    assert "The same command again tries the incomplete rows anew" in lacking.err
 
 
 def test_retry_failed_goes_over_incomplete_grades_too(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,21 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from fakes import Clock
 
 from coach.judges.pace import LONGEST_WAIT, SETTLE, START, Pace
 from coach.judges.retry import rate_limit_wait
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def test_the_limit_grows_where_it_is_reached(clock: Clock) -> None:

@@ -3,21 +3,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from fakes import Clock
 
 from coach.judges.pace import START
 from coach.judges.permits import LEASE, Claim, Heard, Permits, fair_share
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def busy(calls: int, **more: int) -> Heard:
