@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import partial
+from functools import cache
 from math import isfinite
 from typing import Any, NamedTuple, Protocol
+
+from jiter import from_json
 
 from coach.batch.rows import Row
 from coach.models import Usage
@@ -104,11 +106,16 @@ def _json(value: object) -> bytes:
 
 def json_of(value: object, separators: tuple[str, str] = (", ", ": ")) -> str:
     """JSON of a value from outside: null where a number is none or infinite, for which JSON has no word."""
-    plain = partial(json.dumps, ensure_ascii=False, separators=separators, default=str, allow_nan=False)
+    encode = _encoder(separators).encode
     try:
-        return plain(value)
+        return encode(value)
     except ValueError:
-        return plain(_finite(value))
+        return encode(_finite(value))
+
+
+@cache
+def _encoder(separators: tuple[str, str]) -> json.JSONEncoder:
+    return json.JSONEncoder(ensure_ascii=False, separators=separators, default=str, allow_nan=False)
 
 
 def _finite(value: object) -> object:
@@ -138,7 +145,7 @@ def facts_json(report: FeedbackReport) -> str:
 
 def parse_facts(text: str) -> Facts:
     """The facts that `facts_json` wrote."""
-    total, overall, levels, flags, missing, used = json.loads(text)
+    total, overall, levels, flags, missing, used = from_json(text.encode())
     return Facts(total, overall, levels, flags, missing, used)
 
 

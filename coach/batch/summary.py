@@ -210,8 +210,9 @@ class Tally:
             if counts is None:
                 counts = self._levels[criterion] = [0] * (MAX_LEVEL + 2)
             counts[MAX_LEVEL + 1 if level is None else level] += 1
-        self._flags.update(facts.flags)
-        self._missing.update(facts.missing)
+        for counter, ids in ((self._flags, facts.flags), (self._missing, facts.missing)):
+            for id in ids:
+                counter[id] += 1
 
     def merge(self, other: Tally) -> None:
         """Add what another tally counted."""

@@ -202,6 +202,7 @@ class Endpoint:
         """Close all connections; the next call opens new ones."""
         opened, self._opened = self._opened, None
         if opened is not None:
+            await opened.wire.aclose()
             await opened.client.close()
 
     # --- one request ------------------------------------------------------------------------------------------------
@@ -213,9 +214,9 @@ class Endpoint:
         try:
             if on_text is not None:
                 return await self._stream(body, quirks, on_text)
-            raw = await self._open().wire.post(body)
-            self._pace.wait(rate_limit_wait(raw.headers))
-            return self.read(raw.content, quirks)
+            sent = await self._open().wire.post(body)
+            self._pace.wait(rate_limit_wait(sent.headers))
+            return self.read(sent.content, quirks)
         except openai.APIStatusError as error:
             raise _Refused(error.status_code, words_of(error), error) from None
         except openai.OpenAIError as error:
@@ -296,16 +297,8 @@ class Endpoint:
         if self._opened is None:
             import openai
 
-            from coach.judges.lanes import Lanes, direct
-
-            lanes = Lanes(openai.DEFAULT_CONNECTION_LIMITS) if direct() else None
-            connection = openai.DefaultAsyncHttpxClient(timeout=self._timeout, transport=lanes)
             client = openai.AsyncOpenAI(
-                api_key=self._key or "none",
-                base_url=self.identity,
-                max_retries=0,
-                timeout=self._timeout,
-                http_client=connection,
+                api_key=self._key or "none", base_url=self.identity, max_retries=0, timeout=self._timeout
             )
-            self._opened = _Opened(client, Wire(client, connection, "chat/completions"))
+            self._opened = _Opened(client, Wire(client, "chat/completions", timeout=self._timeout))
         return self._opened

@@ -1,116 +1,324 @@
-"""The short way to an endpoint: what goes out and what comes back are the SDK's."""
+"""The short way to an endpoint: what goes out and what comes back are the SDK's. Against a server on loopback."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import gc
+import gzip
+import logging
+from collections.abc import Awaitable, Callable
 
 import httpx2
 import openai
 import pytest
 
-from coach.judges.wire import Wire, status_error
+from coach.judges.wire import Wire, proxy_for, told_in
 
 BODY: dict[str, object] = {"model": "m", "messages": [{"role": "user", "content": "Warum “so”?"}], "seed": 7}
-NOT_SENT = {"x-stainless-retry-count", "x-stainless-read-timeout"}
-"""What the SDK says of itself alone."""
+OF_A_LIBRARY = {"accept-encoding", "connection", "x-stainless-retry-count", "x-stainless-read-timeout"}
+"""What the SDK or its HTTP library says of itself alone."""
+OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 
 
-class Sent(httpx2.AsyncBaseTransport):
-    """Keeps requests instead of sending them; answers each in one way."""
+class Served:
+    """A server on loopback that answers every request in one way, and keeps what it got.
 
-    def __init__(self, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        self.requests: list[httpx2.Request] = []
-        self._status, self._headers = status, headers
+    Args:
+        reply: all of it; None closes the connection without a word.
+        wait: seconds before it.
+    """
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        self.requests.append(request)
-        return httpx2.Response(self._status, headers=self._headers, json={"error": {"message": "no", "code": "x"}})
+    def __init__(self, reply: bytes | None = OK, *, wait: float = 0.0) -> None:
+        self.lines: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.bodies: list[bytes] = []
+        self.connections = 0
+        self._reply, self._wait = reply, wait
+
+    def run(self, work: Callable[[str], Awaitable[None]], *, path: str = "/v1") -> None:
+        """Some work with the address."""
+
+        async def main() -> None:
+            server = await asyncio.start_server(self._client, "127.0.0.1", 0)
+            async with server:
+                await work(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{path}")
+
+        asyncio.run(main())
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                first, *rest = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
+                headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in rest)}
+                self.bodies.append(await reader.readexactly(int(headers["content-length"])))
+                self.lines.append(first)
+                self.headers.append(headers)
+                await asyncio.sleep(self._wait)
+                if self._reply is None:
+                    break
+                writer.write(self._reply)
+        except (asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
 
 
-def opened(
-    transport: httpx2.AsyncBaseTransport, base_url: str = "http://127.0.0.1:1/v1"
-) -> tuple[openai.AsyncOpenAI, Wire]:
-    connection = openai.DefaultAsyncHttpxClient(transport=transport)
-    client = openai.AsyncOpenAI(api_key="sk-secret", base_url=base_url, max_retries=0, http_client=connection)
-    return client, Wire(client, connection, "chat/completions")
+def client_of(url: str) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(api_key="sk-secret", base_url=url, max_retries=0)
 
 
-def both_ways(base_url: str = "http://127.0.0.1:1/v1") -> tuple[httpx2.Request, httpx2.Request]:
-    """The same body sent by the wire and by the SDK."""
-    sent = Sent()
+def wire_to(url: str, *, timeout: float = 5.0) -> Wire:
+    return Wire(client_of(url), "chat/completions", timeout=timeout)
 
-    async def work() -> None:
-        client, wire = opened(sent, base_url)
+
+def posted(served: Served, *, times: int = 1, timeout: float = 5.0) -> None:
+    """One wire, which sends so often, one after the other."""
+
+    async def work(url: str) -> None:
+        wire = wire_to(url, timeout=timeout)
+        try:
+            for _ in range(times):
+                await wire.post(BODY)
+        finally:
+            await wire.aclose()
+
+    served.run(work)
+
+
+def both_ways(path: str = "/v1") -> Served:
+    """The same body sent by the wire and by the SDK, in this order."""
+    served = Served()
+
+    async def work(url: str) -> None:
+        wire, client = wire_to(url), client_of(url)
         await wire.post(BODY)
         await client.post(
             "/chat/completions", cast_to=httpx2.Response, body=BODY, options={"security": {"bearer_auth": True}}
         )
+        await wire.aclose()
+        await client.close()
 
-    asyncio.run(work())
-    ours, theirs = sent.requests
-    return ours, theirs
+    served.run(work, path=path)
+    return served
 
 
 def test_the_body_is_the_one_the_sdk_would_send() -> None:
-    ours, theirs = both_ways()
-    assert ours.content == theirs.content
+    ours, theirs = both_ways().bodies
+    assert ours == theirs
 
 
 def test_the_headers_are_those_the_sdk_would_send(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "authorization: Bearer other\nx-team: search")
-    ours, theirs = both_ways()
-    assert dict(ours.headers) == {name: value for name, value in theirs.headers.items() if name not in NOT_SENT}
+    ours, theirs = ({n: v for n, v in h.items() if n not in OF_A_LIBRARY} for h in both_ways().headers)
+    assert ours == theirs
 
 
-@pytest.mark.parametrize("base_url", ["http://127.0.0.1:1/v1", "http://127.0.0.1:1/v1/", "http://127.0.0.1:1"])
-def test_the_address_is_the_one_the_sdk_would_use(base_url: str) -> None:
-    ours, theirs = both_ways(base_url)
-    assert ours.url == theirs.url
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "", "/a%2Fb/v1"])
+def test_the_address_is_the_one_the_sdk_would_use(path: str) -> None:
+    ours, theirs = both_ways(path).lines
+    assert ours == theirs
+
+
+def test_a_name_in_the_address_goes_before_the_key() -> None:
+    served = Served()
+
+    async def work(url: str) -> None:
+        wire = wire_to(url.replace("://", "://ada:pass@"))
+        await wire.post(BODY)
+        await wire.aclose()
+
+    served.run(work)
+    assert served.headers[0]["authorization"].startswith("Basic ")
 
 
 def test_a_cookie_that_was_set_is_sent_back() -> None:
-    sent = Sent(headers={"set-cookie": "lb=3; Path=/"})
+    served = Served(OK.replace(b"content-type", b"set-cookie: lb=3; Path=/\r\ncontent-type"))
+    posted(served, times=2)
+    assert [h.get("cookie") for h in served.headers] == [None, "lb=3"]
 
-    async def work() -> None:
-        _, wire = opened(sent)
-        await wire.post(BODY)
-        await wire.post(BODY)
 
-    asyncio.run(work())
-    assert [r.headers.get("cookie") for r in sent.requests] == [None, "lb=3"]
+def test_a_reply_that_comes_packed_is_unpacked() -> None:
+    packed = gzip.compress(b'{"a": 1}')
+    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(packed)}\r\n\r\n"
+    found: list[bytes] = []
+
+    async def work(url: str) -> None:
+        wire = wire_to(url)
+        found.append((await wire.post(BODY)).content)
+        await wire.aclose()
+
+    Served(head.encode() + packed).run(work)
+    assert found == [b'{"a": 1}']
+
+
+# --- connections
+
+
+def test_calls_one_after_the_other_share_a_connection() -> None:
+    served = Served()
+    posted(served, times=5)
+    assert served.connections == 1
+
+
+def test_calls_at_once_have_one_each_and_later_ones_take_those() -> None:
+    served = Served(wait=0.02)
+
+    async def work(url: str) -> None:
+        wire = wire_to(url)
+        for _ in range(3):
+            await asyncio.gather(*(wire.post(BODY) for _ in range(4)))
+        await wire.aclose()
+
+    served.run(work)
+    assert served.connections == 4
+
+
+def test_what_was_closed_opens_again() -> None:
+    served = Served()
+
+    async def work(url: str) -> None:
+        wire = wire_to(url)
+        for _ in range(2):
+            await wire.post(BODY)
+            await wire.aclose()
+
+    served.run(work)
+    assert served.connections == 2
+
+
+def test_a_wire_serves_one_event_loop_after_another() -> None:
+    served = Served()
+    wires: list[Wire] = []
+
+    async def work(url: str) -> None:
+        wires.append(wires[0] if wires else wire_to(url))
+        wires[0]._url = f"{url}/chat/completions"  # each server has a port of its own
+        await wires[0].post(BODY)
+
+    for _ in range(2):
+        served.run(work)
+    assert len(served.bodies) == 2
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_program_that_forgets_to_close_is_told_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async def work(url: str) -> None:
+        await wire_to(url).post(BODY)
+
+    with caplog.at_level(logging.WARNING):
+        Served().run(work)
+        gc.collect()
+    assert caplog.records == []
+
+
+# --- faults
+
+
+def status(code: int, body: bytes, more: str = "") -> bytes:
+    return f"HTTP/1.1 {code} No\r\n{more}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
 def test_a_status_that_is_no_success_is_an_error_of_the_sdk() -> None:
-    _, wire = opened(Sent(418))
     with pytest.raises(openai.APIStatusError) as caught:
-        asyncio.run(wire.post(BODY))
-    assert (caught.value.status_code, caught.value.body, caught.value.code) == (
-        418,
-        {"message": "no", "code": "x"},
-        "x",
-    )
+        posted(Served(status(418, b'{"error": {"message": "no", "code": "x"}}', "retry-after: 3\r\n")))
+    error = caught.value
+    assert (error.status_code, error.body, error.code) == (418, {"message": "no", "code": "x"}, "x")
+    assert error.response.headers["retry-after"] == "3"
+
+
+def test_the_body_of_an_error_may_come_packed() -> None:
+    with pytest.raises(openai.APIStatusError) as caught:
+        posted(Served(status(503, gzip.compress(b'{"error": "busy"}'), "content-encoding: gzip\r\n")))
+    assert caught.value.response.text == '{"error": "busy"}'
+
+
+@pytest.mark.parametrize("code", [302, 304])
+def test_a_redirection_to_nowhere_is_no_success(code: int) -> None:
+    with pytest.raises(openai.APIStatusError) as caught:
+        posted(Served(status(code, b"")))
+    assert caught.value.status_code == code
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [(b'{"error": "busy"}', "busy"), (b'["busy"]', ["busy"]), (b" busy\n", "busy"), (b"", "")]
+    ("content", "told"),
+    [(b'{"error": "busy"}', "busy"), (b'["busy"]', ["busy"]), (b" busy\n", "busy"), (b"", ""), (b"\xff", "\ufffd")],
 )
 def test_whatever_a_server_says_is_passed_on(content: bytes, told: object) -> None:
-    request = httpx2.Request("POST", "http://127.0.0.1/v1")
-    assert status_error(httpx2.Response(503, content=content, request=request)).body == told
+    assert told_in(content) == told
+
+
+@pytest.mark.parametrize("reply", [None, b"no HTTP\r\n\r\n", OK.replace(b"length: 2", b"length: 3")])
+def test_a_broken_response_is_a_fault_of_the_connection(reply: bytes | None) -> None:
+    async def work(url: str) -> None:
+        wire = wire_to(url, timeout=0.5)
+        with pytest.raises(openai.APIConnectionError):
+            await wire.post(BODY)
+        await wire.aclose()
+
+    Served(reply).run(work)
+
+
+def test_a_closed_port_is_no_timeout() -> None:
+    with pytest.raises(openai.APIConnectionError) as caught:
+        asyncio.run(wire_to("http://127.0.0.1:1/v1").post(BODY))
+    assert not isinstance(caught.value, openai.APITimeoutError)
+
+
+def test_silence_is_a_timeout_and_frees_its_place() -> None:
+    served = Served(wait=0.3)
+    with pytest.raises(openai.APITimeoutError):
+        posted(served, timeout=0.05)
+    assert len(served.bodies) == 1
+
+
+# --- proxies
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """No proxy in the environment."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+def test_without_a_proxy_in_the_environment_there_is_none(bare: pytest.MonkeyPatch) -> None:
+    assert proxy_for("https://api.example.com/v1") is None
 
 
 @pytest.mark.parametrize(
-    ("raised", "expected"),
-    [(httpx2.ReadTimeout("slow"), openai.APITimeoutError), (httpx2.ReadError("gone"), openai.APIConnectionError)],
+    ("name", "proxy", "url", "expected"),
+    [
+        ("https_proxy", "http://p:1", "https://a.example", "http://p:1"),
+        ("https_proxy", "http://p:1", "http://a.example", None),
+        ("all_proxy", "http://p:1", "http://a.example", "http://p:1"),
+        ("http_proxy", "p:1", "http://a.example", "http://p:1"),
+    ],
 )
-def test_a_fault_of_the_network_is_an_error_of_the_sdk(raised: Exception, expected: type[Exception]) -> None:
-    class Broken(httpx2.AsyncBaseTransport):
-        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            raise raised
+def test_the_proxy_is_that_of_the_scheme(
+    bare: pytest.MonkeyPatch, name: str, proxy: str, url: str, expected: str | None
+) -> None:
+    bare.setenv(name, proxy)
+    assert proxy_for(url) == expected
 
-    _, wire = opened(Broken())
-    with pytest.raises(expected) as caught:
-        asyncio.run(wire.post(BODY))
-    assert caught.value.__cause__ is raised
+
+def test_an_excepted_host_is_reached_directly(bare: pytest.MonkeyPatch) -> None:
+    bare.setenv("http_proxy", "http://p:1")
+    bare.setenv("no_proxy", "127.0.0.1,.inside.example")
+    assert [proxy_for(u) for u in ("http://127.0.0.1:8080/v1", "http://llm.inside.example/v1")] == [None, None]
+
+
+def test_a_call_goes_through_the_proxy(bare: pytest.MonkeyPatch) -> None:
+    served = Served()
+
+    async def work(url: str) -> None:
+        bare.setenv("http_proxy", url)
+        wire = wire_to("http://llm.example/v1")
+        await wire.post(BODY)
+        await wire.aclose()
+
+    served.run(work, path="")
+    assert served.lines == ["POST http://llm.example/v1/chat/completions HTTP/1.1"]
