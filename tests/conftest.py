@@ -11,7 +11,8 @@ from coach.settings import ENVIRONMENT
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> None:
-    for names in ENVIRONMENT.values():
+    proxies = [f"{what}_proxy" for what in ("http", "https", "all", "no")]
+    for names in (*ENVIRONMENT.values(), proxies, [p.upper() for p in proxies]):
         for name in names:
             monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COACH_CACHE_DIR", str(shared_cache))

@@ -18,7 +18,7 @@ from coach.judges.pace import Pace
 from coach.judges.quirks import QuirkNotes, body_of, learn, step_down
 from coach.judges.retry import rate_limit_wait, retrying
 from coach.judges.stream import StreamedReply
-from coach.judges.wire import Wire
+from coach.judges.wire import Wire, names_socks
 from coach.models import Usage
 from coach.pricing import Price, add_usage, price_of
 
@@ -297,6 +297,8 @@ class Endpoint:
         if self._opened is None:
             import openai
 
+            if names_socks():
+                raise faults.socks_proxy()
             client = openai.AsyncOpenAI(
                 api_key=self._key or "none", base_url=self.identity, max_retries=0, timeout=self._timeout
             )

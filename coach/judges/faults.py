@@ -93,6 +93,12 @@ def refusal(status: int, words: str, place: Place, *, code: str | None = None, w
     return JudgeRefused(f"{place} rejected the request ({status}): {said}", hint="Try another model.")
 
 
+def socks_proxy() -> JudgeError:
+    """What it means that the environment names a SOCKS proxy."""
+    hint = "Unset ALL_PROXY, HTTP_PROXY and HTTPS_PROXY for this command, or name an HTTP proxy in them."
+    return _hopeless("the environment names a SOCKS proxy, through which no judge can be reached", hint)
+
+
 def _hopeless(message: str, hint: str) -> JudgeRefused:
     error = JudgeRefused(message, hint=hint)
     error.hopeless = True

@@ -70,7 +70,8 @@ class Wire:
         except TimeoutError as error:
             raise openai.APITimeoutError(request=self._request()) from error
         except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
-            raise openai.APIConnectionError(request=self._request()) from error
+            cause = getattr(error, "os_error", error)  # in the system's words, not with aiohttp's settings between them
+            raise openai.APIConnectionError(request=self._request()) from cause
         if not 200 <= response.status < 300:
             raise self._status_error(response.status, response.headers, content)
         return Reply(response.headers, content)
@@ -123,6 +124,11 @@ def proxy_for(url: str) -> str | None:
     if not proxy or urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def names_socks() -> bool:
+    """Whether the environment names a SOCKS proxy; the SDK's client and aiohttp would both need another package for it."""
+    return any(proxy.startswith("socks") for proxy in urllib.request.getproxies().values())
 
 
 def _session(headers: dict[str, str], url: str, timeout: float) -> aiohttp.ClientSession:

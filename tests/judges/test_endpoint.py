@@ -141,6 +141,14 @@ def test_an_error_tells_what_was_paid_for_before_it() -> None:
     assert (error.usage.calls, error.usage.prompt_tokens) == (len(server.requests), 100 * len(server.requests))
 
 
+def test_a_socks_proxy_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+    error, server = fail([said("{}")], JudgeRefused)
+    assert error.hopeless
+    assert "ALL_PROXY" in error.hint
+    assert server.requests == []
+
+
 def test_an_error_before_which_nothing_was_paid_for_says_so() -> None:
     assert fail([refused(401, "no")], JudgeRefused)[0].usage is None
 

@@ -12,7 +12,7 @@ import httpx2
 import openai
 import pytest
 
-from coach.judges.wire import Wire, proxy_for, told_in
+from coach.judges.wire import Wire, names_socks, proxy_for, told_in
 
 BODY: dict[str, object] = {"model": "m", "messages": [{"role": "user", "content": "Warum “so”?"}], "seed": 7}
 OF_A_LIBRARY = {"accept-encoding", "connection", "x-stainless-retry-count", "x-stainless-read-timeout"}
@@ -264,6 +264,7 @@ def test_a_closed_port_is_no_timeout() -> None:
     with pytest.raises(openai.APIConnectionError) as caught:
         asyncio.run(wire_to("http://127.0.0.1:1/v1").post(BODY))
     assert not isinstance(caught.value, openai.APITimeoutError)
+    assert "Connect call failed" in str(caught.value.__cause__)
 
 
 def test_silence_is_a_timeout_and_frees_its_place() -> None:
@@ -276,16 +277,7 @@ def test_silence_is_a_timeout_and_frees_its_place() -> None:
 # --- proxies
 
 
-@pytest.fixture
-def bare(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """No proxy in the environment."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    return monkeypatch
-
-
-def test_without_a_proxy_in_the_environment_there_is_none(bare: pytest.MonkeyPatch) -> None:
+def test_without_a_proxy_in_the_environment_there_is_none() -> None:
     assert proxy_for("https://api.example.com/v1") is None
 
 
@@ -299,26 +291,33 @@ def test_without_a_proxy_in_the_environment_there_is_none(bare: pytest.MonkeyPat
     ],
 )
 def test_the_proxy_is_that_of_the_scheme(
-    bare: pytest.MonkeyPatch, name: str, proxy: str, url: str, expected: str | None
+    monkeypatch: pytest.MonkeyPatch, name: str, proxy: str, url: str, expected: str | None
 ) -> None:
-    bare.setenv(name, proxy)
+    monkeypatch.setenv(name, proxy)
     assert proxy_for(url) == expected
 
 
-def test_an_excepted_host_is_reached_directly(bare: pytest.MonkeyPatch) -> None:
-    bare.setenv("http_proxy", "http://p:1")
-    bare.setenv("no_proxy", "127.0.0.1,.inside.example")
+def test_an_excepted_host_is_reached_directly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://p:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1,.inside.example")
     assert [proxy_for(u) for u in ("http://127.0.0.1:8080/v1", "http://llm.inside.example/v1")] == [None, None]
 
 
-def test_a_call_goes_through_the_proxy(bare: pytest.MonkeyPatch) -> None:
+def test_a_call_goes_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     served = Served()
 
     async def work(url: str) -> None:
-        bare.setenv("http_proxy", url)
+        monkeypatch.setenv("http_proxy", url)
         wire = wire_to("http://llm.example/v1")
         await wire.post(BODY)
         await wire.aclose()
 
     served.run(work, path="")
     assert served.lines == ["POST http://llm.example/v1/chat/completions HTTP/1.1"]
+
+
+def test_a_socks_proxy_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://p:1")
+    assert not names_socks()
+    monkeypatch.setenv("all_proxy", "socks5h://127.0.0.1:1080")
+    assert names_socks()
