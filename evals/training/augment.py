@@ -66,10 +66,11 @@ class Augmented:
         self._questions = {s.question.reference: s.question for s in sources}
         self._others = unlike(list(self._questions), embedder)
 
-    def epoch(self, rng: random.Random, swapped: float) -> list[Example]:
-        """All answers, some of them disturbed, and such a share a second time under another question."""
-        found = [_disturbed(s, rng) if rng.random() < DISTURBED else s.example for s in self._sources]
-        for s in rng.sample(self._sources, round(swapped * len(self._sources))):
+    def epoch(self, rng: random.Random, swapped: float, *, some: Sequence[Source] | None = None) -> list[Example]:
+        """All answers, or only `some`; a few of them disturbed, and such a share a second time under another question."""
+        sources = self._sources if some is None else list(some)
+        found = [_disturbed(s, rng) if rng.random() < DISTURBED else s.example for s in sources]
+        for s in rng.sample(sources, round(swapped * len(sources))):
             found.append(_swapped(s, self._questions[rng.choice(self._others[s.question.reference])]))
         return found
 

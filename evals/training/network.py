@@ -30,7 +30,7 @@ class Round(NamedTuple):
 ROUNDS = (Round(3, 2e-4, swapped=0.04), Round(3, 1e-4, swapped=0.04), Round(3, 1e-4, swapped=0.08))
 """One after the other, on the answers to all questions but those kept out: see evals/README.md for what each adds."""
 LAST = Round(2, 1e-4, swapped=0.08)
-"""After the network was measured, on the answers to all questions: for what is shipped."""
+"""After the network was measured: the answers kept out, and part of the others again, for what is shipped."""
 AGAIN = 0.5
 """Factor on the first round's rate where the network does not learn at it; at 4e-4 one start in three did not."""
 LEARNS, BEFORE_LEARNING = 0.9, 1.6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from itertools import starmap
 from pathlib import Path
@@ -16,11 +17,13 @@ from coach.segment import segment
 from coach.settings import Settings
 from evals import ANSWERS, KEPT_OUT
 from evals.training.augment import Augmented, Source
-from evals.training.examples import examples_of, read_second
+from evals.training.examples import Example, examples_of, read_second
 from evals.training.export import export
 from evals.training.network import LAST, ROUNDS, fit, train_round
 
 SEED = 0
+REHEARSED = 0.5
+"""Share of the answers seen before that each epoch of the last round goes over again, beside those kept out until then."""
 
 
 def kept_out(rows: Sequence[Labelled]) -> np.ndarray:
@@ -48,13 +51,18 @@ def train_networks(measured: Path, shipped: Path) -> None:
     rows = load_labelled(ANSWERS)
     questions = questions_of(rows)
     everything = list(starmap(Source, zip(rows, questions, examples_of(rows, questions, read_second()), strict=True)))
-    some = [s for s, out in zip(everything, kept_out(rows), strict=True) if not out]
+    out = kept_out(rows)
+    some = [s for s, is_out in zip(everything, out, strict=True) if not is_out]
+    rest = [s for s, is_out in zip(everything, out, strict=True) if is_out]
     embedder = default_embedder(Settings.from_environment().cache_dir)
     print(f"training on {len(some)} of {len(rows)} answers, then on all", flush=True)
     network = fit([s.example for s in some], draw=Augmented(some, embedder).epoch, seed=SEED)
     measured.parent.mkdir(parents=True, exist_ok=True)
     export(network, measured)
-    train_round(
-        network, LAST, [s.example for s in everything], Augmented(everything, embedder).epoch, SEED + len(ROUNDS)
-    )
+    everywhere = Augmented(everything, embedder)
+
+    def last_epoch(rng: random.Random, swapped: float) -> Sequence[Example]:
+        return everywhere.epoch(rng, swapped, some=[*rest, *rng.sample(some, round(REHEARSED * len(some)))])
+
+    train_round(network, LAST, [s.example for s in everything], last_epoch, SEED + len(ROUNDS))
     export(network, shipped)

@@ -40,6 +40,15 @@ def test_an_epoch_holds_all_answers_and_some_under_another_question(
     assert len(drawn) == len(sources) + round(SWAPPED * len(sources))
 
 
+def test_an_epoch_of_some_answers_may_put_them_under_any_question(sources: list[Source]) -> None:
+    augmented = Augmented(sources, default_embedder(Settings.from_environment().cache_dir))
+    ones = [s for s in sources if s.question.id == "q01"]
+    drawn = augmented.epoch(random.Random(0), 1.0, some=ones)
+    own = len(ones[0].example.covered)
+    assert len(drawn) == 2 * len(ones)
+    assert any(len(e.covered) != own for e in drawn[len(ones) :])
+
+
 def test_an_answer_under_another_question_makes_none_of_its_points(sources: list[Source], drawn: list[Example]) -> None:
     assert all(set(e.covered) == {0.0} for e in drawn[len(sources) :])
 
