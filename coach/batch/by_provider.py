@@ -18,8 +18,9 @@ from pathlib import Path
 from coach.batch.engine import Engine, Flow
 from coach.batch.journal import Journal
 from coach.batch.matched import read_once
-from coach.batch.outbox import File, Limits, Outbox
+from coach.batch.outbox import Limits, Outbox
 from coach.batch.reading import read_rows
+from coach.batch.request_files import File
 from coach.batch.run import Job, Streams, Watch, run
 from coach.batch.summary import Done, Summary, Tally
 from coach.errors import InputError, JournalError, JudgeRefused
@@ -157,7 +158,7 @@ async def run_by_provider(
         try:
             swept = await _collect(pipeline, job, post, flow, journal)
         finally:
-            if waiting := post.outbox.files("uploaded", "created"):
+            if waiting := post.outbox.files.in_state("uploaded", "created"):
                 sent = sum(f.requests for f in waiting)
                 post.tell(f"{sent} requests are with the provider; the same command again goes on waiting for them.")
         post.sending(wanted=False)
@@ -175,7 +176,7 @@ async def _collect(pipeline: Pipeline, job: Job, post: Post, flow: Flow, journal
     while True:
         swept = swept.and_then(await _sweep(pipeline, job, post, flow, journal))
         await _send(post, all=True)
-        if not post.outbox.files("created"):
+        if not post.outbox.files.in_state("created"):
             return swept
         await _wait(post)
 
@@ -187,7 +188,7 @@ async def _sweep(pipeline: Pipeline, job: Job, post: Post, flow: Flow, journal: 
     async with aclosing(engine.outcomes()) as outcomes:
         async for outcome in outcomes:
             tally.add(outcome)
-            if post.outbox.full():
+            if post.outbox.files.full():
                 await _send(post, all=False)
     # What rows cost whose grades are not kept is counted by the last pass, which reads the same replies.
     return tally.done._replace(usage=tally.done.kept_usage)
@@ -198,17 +199,17 @@ async def _sweep(pipeline: Pipeline, job: Job, post: Post, flow: Flow, journal: 
 
 async def _send(post: Post, *, all: bool) -> None:
     """Send files up and have batches made of them. A file is written down as sent before a batch is made of it."""
-    for file in post.outbox.to_send(all=all):
+    for file in post.outbox.files.to_send(all=all):
         api = post.api(file)
         made = None
         if file.state == "uploaded" and file.file_id:
             file_id = file.file_id
             made = await api.find(file.token)
         else:
-            file_id = await api.upload(post.outbox.spool_path(file.token))
-            post.outbox.uploaded(file, file_id)
+            file_id = await api.upload(post.outbox.files.spool_path(file.token))
+            post.outbox.files.uploaded(file, file_id)
         state = made or await api.create(file_id, file.token)
-        post.outbox.created(file, state.id)
+        post.outbox.files.created(file, state.id)
         post.tell(f"Sent {file.requests} requests as {state.id}.")
 
 
@@ -219,7 +220,7 @@ async def _wait(post: Post) -> None:
     """Look at batches now and then until all are over, and take in what they bring."""
     pause = FIRST_POLL
     told: dict[int, str] = {}
-    while files := post.outbox.files("created"):
+    while files := post.outbox.files.in_state("created"):
         await post.sleep(pause)
         pause = min(2 * pause, LONGEST_POLL)
         for file in files:
@@ -238,7 +239,7 @@ async def _wait(post: Post) -> None:
 async def _take_in(post: Post, file: File, state: BatchState) -> None:
     """Keep all that a batch brought, and decide what becomes of the requests that it brought nothing for."""
     for file_id in state.files:
-        path = post.outbox.path.with_name(f"{post.outbox.spool_path(file.token).name}.replies")
+        path = post.outbox.path.with_name(f"{post.outbox.files.spool_path(file.token).name}.replies")
         try:
             await post.api(file).download(file_id, path)
             post.outbox.take(file, _verdicts(post, file, path))
@@ -275,12 +276,12 @@ def _after_failure(post: Post, file: File, state: BatchState) -> None:
     faults = state.faults or (Fault("", "no reason given", None),)
     first = faults[0]
     if any(f.code == QUEUE_FULL for f in faults):
-        others = len(post.outbox.files("created")) > 1
+        others = len(post.outbox.files.in_state("created")) > 1
         post.tell(f"{state.id}: the provider's queue is full; its {file.requests} requests are sent later.")
         if others:
-            post.outbox.queue_again(file)
+            post.outbox.files.queue_again(file)
             return
-        if post.outbox.smaller_files(file):
+        if post.outbox.files.smaller(file):
             post.outbox.done(file, Again(first.message, counts=False))
             return
     lines = {f.line: f for f in faults if f.line is not None}

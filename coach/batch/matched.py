@@ -9,16 +9,14 @@ reading it with the encoder is by far the dearest part of that. About half a kil
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from coach.batch.journal import TIMEOUT, translated
+from coach.batch.database import Database
 from coach.fingerprints import digest_of
 from coach.models import Landmarks, Matches, Passage, PointMatch, Question, Span
 from coach.pipeline import Match, Pipeline, Prepared
@@ -60,10 +58,9 @@ class MatchBook:
     """
 
     def __init__(self, path: Path, encoder: str, *, vectors: bool) -> None:
-        self._path, self._encoder, self._vectors = path, encoder, vectors
-        self._lock = threading.Lock()
-        with self._told():
-            self._db = sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None, check_same_thread=False)
+        self._encoder, self._vectors = encoder, vectors
+        self._db = Database(path)
+        with self._db.alone():
             self._db.execute(_SCHEMA)
 
     def match(self, match: Match, drafts: Sequence[Prepared]) -> list[Prepared]:
@@ -81,7 +78,7 @@ class MatchBook:
     def _found(self, asked: Mapping[str, Prepared]) -> dict[str, Prepared]:
         marks = ",".join("?" * len(asked))
         sql = f"select key, found, vectors from provider_matches where key in ({marks})"  # noqa: S608 - only marks
-        with self._told():
+        with self._db.alone():
             rows = self._db.execute(sql, tuple(asked)).fetchall()
         return {key: self._known(asked[key], json.loads(text), vectors) for key, text, vectors in rows}
 
@@ -92,32 +89,17 @@ class MatchBook:
     def _keep(self, made: Mapping[str, Prepared]) -> None:
         matches = ((key, found.task.matches) for key, found in made.items())
         rows = [(key, _text(m), _bytes(m.vectors) if self._vectors else None) for key, m in matches]
-        with self._told():
-            self._db.execute("begin immediate")
-            try:
-                self._db.executemany("insert or replace into provider_matches values (?, ?, ?)", rows)
-                self._db.execute("commit")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    self._db.execute("rollback")
-                raise
+        with self._db.writing():
+            self._db.executemany("insert or replace into provider_matches values (?, ?, ?)", rows)
 
     def clear(self) -> None:
         """Forget all: the run is done."""
-        with self._told():
+        with self._db.alone():
             self._db.execute("delete from provider_matches")
 
     def close(self) -> None:
         """Close the database."""
         self._db.close()
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        with self._lock:
-            try:
-                yield
-            except sqlite3.Error as error:
-                raise translated(self._path, error) from None
 
 
 def _text(matches: Matches) -> str:

@@ -4,9 +4,6 @@ import errno
 import os
 import resource
 import sqlite3
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +11,6 @@ from typing import cast
 
 import pytest
 
-from coach.batch import journal as journal_module
 from coach.batch.journal import Journal, default_journal
 from coach.batch.records import Grade
 from coach.errors import JournalError
@@ -82,93 +78,10 @@ def test_keeping_nothing_is_nothing(journal: Journal) -> None:
     assert journal.info().grades == 0
 
 
-# --- claims
-
-
-def test_a_row_is_claimed_once(journal: Journal, path: Path) -> None:
-    other = Journal(path)
-    assert journal.claim([A, B]) == {A, B}
-    assert other.claim([B, C]) == {C}
-    other.close()
-
-
-def test_ones_own_claim_is_claimed_again(journal: Journal) -> None:
-    journal.claim([A])
-    assert journal.claim([A]) == {A}
-
-
-def test_a_graded_row_is_not_claimed(journal: Journal) -> None:
-    journal.keep([(A, GRADE)])
-    assert journal.claim([A, B]) == {B}
-
-
-def test_a_grade_gives_the_row_free(journal: Journal) -> None:
-    journal.claim([A])
-    assert journal.info().claimed == 1
-    journal.keep([(A, GRADE)])
-    assert journal.info().claimed == 0
-
-
-def test_a_failure_gives_the_row_free_and_is_noted(journal: Journal, path: Path) -> None:
-    journal.claim([A])
-    journal.fail(A, "timed out")
-    other = Journal(path)
-    assert other.claim([A]) == {A}
-    assert other.info().causes == (("timed out", 1),)
-    other.close()
-
-
 def test_a_grade_makes_a_failure_good(journal: Journal) -> None:
     journal.fail(A, "timed out")
     journal.keep([(A, GRADE)])
     assert journal.info().causes == ()
-
-
-def test_closing_gives_claims_free(journal: Journal, path: Path) -> None:
-    other = Journal(path)
-    other.claim([A])
-    other.close()
-    assert journal.claim([A]) == {A}
-
-
-def test_claims_of_a_process_that_was_killed_are_taken_over(journal: Journal, path: Path) -> None:
-    code = (
-        "import os, signal, sys; from pathlib import Path; from coach.batch.journal import Journal;"
-        "Journal(Path(sys.argv[1])).claim([b'a' * 32]); os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    subprocess.run(
-        [sys.executable, "-c", code, str(path)], check=False, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    )
-    assert journal.claim([A]) == {A}
-
-
-def test_a_process_gives_signs_of_life_while_its_rows_are_at_the_judge(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(journal_module, "BEAT", 0.01)
-    busy, other = Journal(path), Journal(path)
-    busy.claim([A])
-    looks = sqlite3.connect(path, isolation_level=None)
-    looks.execute("update owners set host = 'elsewhere', seen = 0")
-    deadline = time.monotonic() + 10
-    while looks.execute("select seen from owners").fetchone() == (0,):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    assert other.claim([A]) == set()
-    for opened in (looks, other, busy):
-        opened.close()
-
-
-def test_signs_of_life_end_when_the_journal_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_module, "BEAT", 0.01)
-    before = threading.active_count()
-    book = Journal(path)
-    book.claim([A])
-    book.close()
-    deadline = time.monotonic() + 10
-    while threading.active_count() > before:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 # --- looking in
@@ -243,14 +156,6 @@ def test_a_journal_of_another_format_is_refused(path: Path) -> None:
         Journal(path)
 
 
-def test_a_locked_journal_is_told(journal: Journal, path: Path) -> None:
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("begin immediate")
-    with pytest.raises(JournalError, match="locked by another program"):
-        journal.keep([(A, GRADE)])
-    holder.close()
-
-
 def test_a_full_disk_is_told_and_nothing_kept_is_lost(journal: Journal, path: Path) -> None:
     journal.keep([(A, GRADE)])
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -264,11 +169,6 @@ def test_a_full_disk_is_told_and_nothing_kept_is_lost(journal: Journal, path: Pa
     assert journal.found([A, B]) == {A: GRADE}
     journal.keep([(B, OTHER)])
     assert journal.found([B]) == {B: OTHER}
-
-
-def test_a_missing_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(JournalError, match="cannot be opened"):
-        Journal(tmp_path / "no" / "j.sqlite")
 
 
 def test_a_journal_that_must_exist_is_not_made(path: Path) -> None:
