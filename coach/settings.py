@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -33,6 +34,12 @@ ENVIRONMENT = {
     "precision": ("COACH_PRECISION",),
 }
 """Setting to the variables that set it, first one wins."""
+
+
+def shown_url(url: str) -> str:
+    """An address as it may be shown: without the name and password that can stand in it."""
+    parts = urllib.parse.urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 class Settings(Frozen):
@@ -118,7 +125,7 @@ class Settings(Frozen):
         if self.base_url is None or "api.openai.com" in self.base_url:
             return OPENAI_MODEL
         raise InputError(
-            f"no model is named for the endpoint {self.base_url}",
+            f"no model is named for the endpoint {shown_url(self.base_url)}",
             hint="Add --model NAME or set COACH_MODEL; `coach doctor` lists what the endpoint offers.",
         )
 

@@ -19,7 +19,9 @@ class Progress:
     """A status line on a terminal, one plain line elsewhere; nothing for judges that answer at once."""
 
     def __init__(self, settings: Settings) -> None:
-        self._where = settings.base_url or "OpenAI"
+        from coach.settings import shown_url
+
+        self._where = shown_url(settings.base_url) if settings.base_url else "OpenAI"
         self._update: Callable[[str], None] | None = None
         self._levels: dict[str, int] = {}
         """What was heard last of each criterion, from all calls that run side by side."""

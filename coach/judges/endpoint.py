@@ -21,6 +21,7 @@ from coach.judges.stream import StreamedReply
 from coach.judges.wire import Wire, names_socks
 from coach.models import Usage
 from coach.pricing import Price, add_usage, price_of
+from coach.settings import shown_url
 
 if TYPE_CHECKING:
     import openai
@@ -63,7 +64,7 @@ class Endpoint:
         pace: told when the endpoint asks to wait, in a refusal or in rate-limit headers.
 
     Attributes:
-        identity: the base URL.
+        identity: the base URL, without a name and password in it.
         place: how errors name it.
         price: the model's, where it is known.
     """
@@ -83,7 +84,8 @@ class Endpoint:
     ) -> None:
         self._pace = pace or Pace()
         self.model = model
-        self.identity = (base_url or OPENAI_URL).rstrip("/")
+        self._url = (base_url or OPENAI_URL).rstrip("/")
+        self.identity = shown_url(self._url)
         self.place = Place(model, self.identity, api_key)
         self.price = price_of(model, dict(prices or {}))
         self._key = api_key
@@ -295,12 +297,16 @@ class Endpoint:
 
     def _open(self) -> _Opened:
         if self._opened is None:
+            import httpx2
             import openai
 
             if names_socks():
                 raise faults.socks_proxy()
-            client = openai.AsyncOpenAI(
-                api_key=self._key or "none", base_url=self.identity, max_retries=0, timeout=self._timeout
-            )
+            try:
+                client = openai.AsyncOpenAI(
+                    api_key=self._key or "none", base_url=self._url, max_retries=0, timeout=self._timeout
+                )
+            except (ValueError, OSError, httpx2.InvalidURL) as error:  # an address, a proxy or certificates of no use
+                raise faults.settings(error, self.place) from None
             self._opened = _Opened(client, Wire(client, "chat/completions", timeout=self._timeout))
         return self._opened

@@ -99,6 +99,12 @@ def socks_proxy() -> JudgeError:
     return _hopeless("the environment names a SOCKS proxy, through which no judge can be reached", hint)
 
 
+def settings(error: Exception, place: Place) -> JudgeError:
+    """The SDK could not even begin: an address, a proxy, or certificates that cannot be used."""
+    hint = "Check --base-url, and in the environment HTTP_PROXY, HTTPS_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
+    return _hopeless(f"{place} cannot be called: {place.quoted(str(error))}", hint)
+
+
 def _hopeless(message: str, hint: str) -> JudgeRefused:
     error = JudgeRefused(message, hint=hint)
     error.hopeless = True

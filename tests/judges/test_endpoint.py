@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers.scripted import Reply, Script, Server, refused, said, scripted
 
-from coach.errors import CoachError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
+from coach.errors import CoachError, JudgeError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
 from coach.judges.chat import ChatReply, ChatRequest, Message
 from coach.judges.endpoint import Endpoint
 from coach.pricing import REPLY_TOKENS, Price
@@ -139,6 +139,14 @@ def test_replies_that_said_nothing_are_paid_for() -> None:
 def test_an_error_tells_what_was_paid_for_before_it() -> None:
     error, server = fail([said("")], JudgeReplyInvalid)
     assert (error.usage.calls, error.usage.prompt_tokens) == (len(server.requests), 100 * len(server.requests))
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:80a/v1", "http://ada:hunter2@127.0.0.1:1/v1"])
+def test_an_error_shows_no_password_that_stands_in_the_address(url: str) -> None:
+    with pytest.raises(JudgeError) as caught:
+        asyncio.run(Endpoint(model="m", base_url=url, tries=1).complete(REQUEST))
+    assert "hunter2" not in caught.value.message
+    assert "127.0.0.1" in caught.value.message
 
 
 def test_a_socks_proxy_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import httpx2
 import openai
 import pytest
 
-from coach.judges.wire import Wire, names_socks, proxy_for, told_in
+from coach.judges.wire import Wire, names_socks, proxies, told_in
 
 BODY: dict[str, object] = {"model": "m", "messages": [{"role": "user", "content": "Warum “so”?"}], "seed": 7}
 OF_A_LIBRARY = {"accept-encoding", "connection", "x-stainless-retry-count", "x-stainless-read-timeout"}
@@ -125,9 +125,9 @@ def test_a_name_in_the_address_goes_before_the_key() -> None:
     served = Served()
 
     async def work(url: str) -> None:
-        wire = wire_to(url.replace("://", "://ada:pass@"))
-        await wire.post(BODY)
-        await wire.aclose()
+        client = client_of(url.replace("://", "://ada:pass@"))
+        await Wire(client, "chat/completions", timeout=5.0).post(BODY)
+        await client.close()
 
     served.run(work)
     assert served.headers[0]["authorization"].startswith("Basic ")
@@ -188,6 +188,7 @@ def test_what_was_closed_opens_again() -> None:
     assert served.connections == 2
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # what was open on a loop that has ended cannot be closed
 def test_a_wire_serves_one_event_loop_after_another() -> None:
     served = Served()
     wires: list[Wire] = []
@@ -199,6 +200,8 @@ def test_a_wire_serves_one_event_loop_after_another() -> None:
 
     for _ in range(2):
         served.run(work)
+    wires.clear()
+    gc.collect()
     assert len(served.bodies) == 2
 
 
@@ -218,6 +221,75 @@ def test_a_program_that_forgets_to_close_is_told_nothing(caplog: pytest.LogCaptu
 
 def status(code: int, body: bytes, more: str = "") -> bytes:
     return f"HTTP/1.1 {code} No\r\n{more}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def test_a_redirection_is_followed_with_the_key() -> None:
+    served = Served()
+
+    async def work(url: str) -> None:
+        async def away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(f"HTTP/1.1 307 Elsewhere\r\nlocation: {url}/there\r\ncontent-length: 0\r\n\r\n".encode())
+            writer.close()
+
+        first = await asyncio.start_server(away, "127.0.0.1", 0)
+        async with first:
+            client = client_of(f"http://127.0.0.1:{first.sockets[0].getsockname()[1]}/v1")
+            wire = Wire(client, "chat/completions", timeout=5.0)
+            assert (await wire.post(BODY)).content == b"{}"
+            await wire.aclose()
+            await client.close()
+
+    served.run(work)
+    assert served.lines == ["POST /v1/there HTTP/1.1"]
+
+
+def test_a_header_that_is_no_ascii_hides_no_status() -> None:
+    with pytest.raises(openai.APIStatusError) as caught:
+        posted(Served(status(429, b"{}", "x-note: für\r\n")))
+    assert caught.value.status_code == 429
+
+
+def test_long_headers_are_taken() -> None:
+    posted(Served(OK.replace(b"content-type", b"x-policy: " + b"a" * 20_000 + b"\r\ncontent-type")))
+
+
+def test_a_key_that_fits_no_header_is_a_fault_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "x-team: a\rb")
+    with pytest.raises(openai.APIConnectionError):
+        posted(Served())
+
+
+def test_closing_ends_a_call_that_is_being_read() -> None:
+    async def work(url: str) -> None:
+        wire = wire_to(url, timeout=60)
+        call = asyncio.create_task(wire.post(BODY))
+        await asyncio.sleep(0.3)
+        await wire.aclose()
+        with pytest.raises(openai.APIConnectionError):
+            await asyncio.wait_for(call, 5)
+
+    Served(OK.replace(b"length: 2", b"length: 3")).run(work)
+
+
+def test_a_server_that_stops_taking_the_request_is_a_timeout() -> None:
+    async def main() -> None:
+        async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await ended.wait()
+            writer.close()
+
+        ended = asyncio.Event()
+
+        server = await asyncio.start_server(deaf, "127.0.0.1", 0)
+        async with server:
+            wire = wire_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", timeout=0.2)
+            with pytest.raises(openai.APITimeoutError):
+                await wire.post({"model": "m", "messages": ["a" * 30_000_000]})
+            await wire.aclose()
+            ended.set()
+            await asyncio.sleep(0.1)
+
+    asyncio.run(main())
 
 
 def test_a_status_that_is_no_success_is_an_error_of_the_sdk() -> None:
@@ -278,29 +350,21 @@ def test_silence_is_a_timeout_and_frees_its_place() -> None:
 
 
 def test_without_a_proxy_in_the_environment_there_is_none() -> None:
-    assert proxy_for("https://api.example.com/v1") is None
+    assert proxies() == []
 
 
-@pytest.mark.parametrize(
-    ("name", "proxy", "url", "expected"),
-    [
-        ("https_proxy", "http://p:1", "https://a.example", "http://p:1"),
-        ("https_proxy", "http://p:1", "http://a.example", None),
-        ("all_proxy", "http://p:1", "http://a.example", "http://p:1"),
-        ("http_proxy", "p:1", "http://a.example", "http://p:1"),
-    ],
-)
-def test_the_proxy_is_that_of_the_scheme(
-    monkeypatch: pytest.MonkeyPatch, name: str, proxy: str, url: str, expected: str | None
-) -> None:
-    monkeypatch.setenv(name, proxy)
-    assert proxy_for(url) == expected
+def test_where_every_host_is_excepted_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://p:1")
+    monkeypatch.setenv("no_proxy", "inside.example, *")
+    assert proxies() == []
 
 
 def test_an_excepted_host_is_reached_directly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", "http://p:1")
-    monkeypatch.setenv("no_proxy", "127.0.0.1,.inside.example")
-    assert [proxy_for(u) for u in ("http://127.0.0.1:8080/v1", "http://llm.inside.example/v1")] == [None, None]
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    served = Served()
+    posted(served)
+    assert len(served.bodies) == 1
 
 
 def test_a_call_goes_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,16 +372,40 @@ def test_a_call_goes_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def work(url: str) -> None:
         monkeypatch.setenv("http_proxy", url)
-        wire = wire_to("http://llm.example/v1")
-        await wire.post(BODY)
-        await wire.aclose()
+        client = client_of("http://llm.example/v1")
+        await Wire(client, "chat/completions", timeout=5.0).post(BODY)
+        await client.close()
 
     served.run(work, path="")
     assert served.lines == ["POST http://llm.example/v1/chat/completions HTTP/1.1"]
+    assert "proxy-authorization" not in served.headers[0]
+
+
+def test_a_proxy_to_which_a_tunnel_is_asked_for_is_not_told_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+
+    async def main() -> None:
+        async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            seen.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.close()
+
+        server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+        async with server:
+            monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            client = client_of("https://llm.example/v1")
+            with pytest.raises(openai.APIConnectionError):
+                await Wire(client, "chat/completions", timeout=5.0).post(BODY)
+            await client.close()
+
+    asyncio.run(main())
+    assert seen[0].startswith(b"CONNECT llm.example:443")
+    assert b"sk-secret" not in seen[0]
 
 
 def test_a_socks_proxy_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://p:1")
     assert not names_socks()
-    monkeypatch.setenv("all_proxy", "socks5h://127.0.0.1:1080")
+    monkeypatch.setenv("all_proxy", "SOCKS5h://127.0.0.1:1080")
     assert names_socks()
+    monkeypatch.setenv("no_proxy", "*")
+    assert not names_socks()
