@@ -61,11 +61,13 @@ class Decision(NamedTuple):
     doubt_limits: NDArray[np.float32]
     """Shape (c,): doubt from which the judge abstains."""
     flag_weights: NDArray[np.float32]
-    """Shape (r, w)."""
+    """Shape (r, w): of a first opinion on each flag."""
     flag_offsets: NDArray[np.float32]
     """Shape (r,)."""
-    thresholds: NDArray[np.float32]
-    """Shape (r,): log-odds from which a flag is raised; infinite for a flag this judge cannot tell."""
+    flag_rates: NDArray[np.float32]
+    """Shape (r,): share of the answers that show it."""
+    flag_trees: Trees
+    """One sum: the log-odds of any flag, by `flag_tree_inputs`."""
     point_weights: NDArray[np.float32]
     """Shape (3,): of the network's log-odds, of the level of expert_coverage, offset."""
     digest: str
@@ -82,7 +84,7 @@ class Scores(NamedTuple):
     doubts: NDArray[np.float32]
     """Shape (c,): expected absolute error of each, in levels."""
     log_odds: NDArray[np.float32]
-    """Shape (r,)."""
+    """Shape (r,): of each flag."""
     points: NDArray[np.float32]
     """Shape (p,): probability that each expert point is made."""
 
@@ -111,10 +113,11 @@ def decide(
     """
     counted = scaled(decision, features)
     summed = decision.offsets + decision.level_weights @ reading.levels + decision.feature_weights @ counted
-    put_right = sums(decision.trees, tree_inputs(reading, counted))
+    put_right = sums(decision.trees, tree_inputs(reading, counted)[None])[0]
     levels = np.clip(summed + put_right, 0.0, float(MAX_LEVEL))
     second = np.clip(decision.second_offsets + decision.second_weights @ counted, 0.0, float(MAX_LEVEL))
-    odds = decision.flag_offsets + decision.flag_weights @ flag_inputs(reading, signs, counted, vectors)
+    first = decision.flag_offsets + decision.flag_weights @ flag_inputs(reading, signs, counted, vectors)
+    odds = sums(decision.flag_trees, flag_tree_inputs(first, decision.flag_rates, reading, signs, counted))[:, 0]
     coverage = levels[CRITERIA.index("expert_coverage")]
     point_odds = np.column_stack(point_inputs(reading.points, coverage)) @ decision.point_weights
     return Scores(levels, put_right, doubts(decision, levels, second), odds, 1.0 / (1.0 + np.exp(-point_odds)))
@@ -135,11 +138,17 @@ def doubt_inputs(levels: NDArray[np.float32], second: NDArray[np.float32]) -> tu
 def tree_inputs(reading: Reading, counted: NDArray[np.float32]) -> NDArray[np.float32]:
     """The network's levels and log-odds of flags, what its log-odds of points come to, and what was counted; shape (k,)."""
     odds = np.clip(reading.flags, -LOG_ODDS_CLIP, LOG_ODDS_CLIP)
+    found: NDArray[np.float32] = np.concatenate([reading.levels, odds, made_inputs(reading), counted]).astype(
+        np.float32
+    )
+    return found
+
+
+def made_inputs(reading: Reading) -> NDArray[np.float32]:
+    """What the network's log-odds of the expert points come to, shape (5,)."""
     points = np.sort(np.clip(reading.points if reading.points.size else [0.0], -LOG_ODDS_CLIP, LOG_ODDS_CLIP))[::-1]
     likely = 1.0 / (1.0 + np.exp(-points))
-    made = [points.mean(), points[0], points[:3].mean(), likely.sum(), likely.mean()]
-    found: NDArray[np.float32] = np.concatenate([reading.levels, odds, made, counted]).astype(np.float32)
-    return found
+    return np.array([points.mean(), points[0], points[:3].mean(), likely.sum(), likely.mean()], dtype=np.float32)
 
 
 def flag_inputs(
@@ -148,6 +157,37 @@ def flag_inputs(
     """The network's log-odds of every flag, its levels, the signs, what was counted, and the vectors; shape (w,)."""
     odds = np.clip(reading.flags, -LOG_ODDS_CLIP, LOG_ODDS_CLIP)
     found: NDArray[np.float32] = np.concatenate([odds, reading.levels, signs, counted, vectors]).astype(np.float32)
+    return found
+
+
+def flag_tree_inputs(
+    first: NDArray[np.float32],
+    rates: NDArray[np.float32],
+    reading: Reading,
+    signs: NDArray[np.float32],
+    counted: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """What tells whether a flag stands, one row a flag, shape (r, k): of the flag itself, of the likeliest others, of the answer.
+
+    Args:
+        first: log-odds of each flag by the first opinion, shape (r,).
+        rates: share of answers that show each, shape (r,).
+        reading: what the network read.
+        signs: shape (s,).
+        counted: scaled features, shape (f,).
+    """
+    read = np.clip(reading.flags, -LOG_ODDS_CLIP, LOG_ODDS_CLIP)
+    own = np.column_stack([first, _others(first, 2), read, _others(read, 3), rates, np.eye(len(rates))])
+    answer = np.concatenate([reading.levels, signs, made_inputs(reading), counted])
+    found: NDArray[np.float32] = np.hstack([own, np.tile(answer, (len(rates), 1))]).astype(np.float32)
+    return found
+
+
+def _others(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """For each value the largest of the others, in falling order, shape (r, count)."""
+    beside = np.tile(values, (len(values), 1))
+    np.fill_diagonal(beside, -np.inf)
+    found: NDArray[np.float32] = np.sort(beside, axis=1)[:, ::-1][:, :count]
     return found
 
 
@@ -179,7 +219,10 @@ def load_decision(folder: Path = DATA) -> Decision:
         text = (folder / WEIGHTS).read_text(encoding="utf-8")
         kept: dict[str, Any] = json.loads(text)
         weights = {name: np.array(kept["weights"][name], dtype=np.float32) for name in ARRAYS}
-        trees = Trees(**{n: np.array(v, dtype=_TREE_TYPES[n]) for n, v in kept["trees"].items()})
+        trees, flag_trees = (
+            Trees(**{n: np.array(v, dtype=_TREE_TYPES[n]) for n, v in kept[which].items()})
+            for which in ("trees", "flag_trees")
+        )
         network, made_for = sha256_of(folder / GRAPH), kept["network"]
         features = kept["features_version"], tuple(kept["features"])
     except (OSError, ValueError, KeyError, TypeError, CoachError) as error:
@@ -191,10 +234,10 @@ def load_decision(folder: Path = DATA) -> Decision:
         )
     if features != (FEATURES_VERSION, feature_names()):
         raise CoachError("the offline judge's weights were trained for other features", hint="Run `make train`.")
-    return Decision(digest=digest(text), trees=trees, **weights)
+    return Decision(digest=digest(text), trees=trees, flag_trees=flag_trees, **weights)
 
 
-ARRAYS = tuple(name for name in Decision._fields if name not in ("trees", "digest"))
+ARRAYS = tuple(name for name in Decision._fields if name not in ("trees", "flag_trees", "digest"))
 _TREE_TYPES: dict[str, Any] = dict.fromkeys(("feature", "left", "right"), np.int32) | dict.fromkeys(
     ("threshold", "value"), np.float32
 )

@@ -16,7 +16,7 @@ from coach.judges.decision import CRITERIA, DATA, Decision, Scores, decide, leve
 from coach.judges.estimate import QUOTES, Estimate, Moved, moved, quote
 from coach.judges.features import FEATURES_VERSION, answer_features, answer_vectors, flag_signs, stance_differs
 from coach.judges.lexicon import LEXICON
-from coach.judges.raised import FLAG_TOTAL, OFF_TOPIC_CLEAR, UNFRAMED, raised_flags
+from coach.judges.raised import FLAG_TOTAL, UNFRAMED, raised_flags
 from coach.landmarks import model_comes_first
 from coach.lexical import words
 from coach.models import (
@@ -103,7 +103,6 @@ class OfflineJudge:
                 PARTIAL,
                 REJECTED,
                 CLOSE,
-                OFF_TOPIC_CLEAR,
                 FLAG_TOTAL,
                 UNFRAMED,
                 QUOTES,

@@ -11,8 +11,6 @@ from coach.judges.flag_patterns import flags_by_wording
 from coach.landmarks import model_comes_first
 from coach.models import MAX_LEVEL, Evidence, JudgeTask, RaisedFlag, Span
 
-OFF_TOPIC_CLEAR = 0.5
-"""Cosine with the expert answer from which an answer cannot be off topic for this judge, whatever the network says."""
 FLAG_TOTAL = 45.0
 """Estimated total above which wording alone raises no flag: of the labelled answers with a flag nine in ten lie below it."""
 UNFRAMED = 0.5
@@ -20,13 +18,11 @@ UNFRAMED = 0.5
 
 
 def raised_flags(estimate: Estimate) -> tuple[RaisedFlag, ...]:
-    """Flags the decision is sure of, as far as code bears them out; on a poor answer also those that wording or order show."""
-    decision, task = estimate.decision, estimate.task
+    """Flags that are more likely than not; on a poor answer also those that wording or order show."""
+    task = estimate.task
     worded = flags_by_wording(task.segments)
     raised = {
-        flag
-        for index, flag in enumerate(FLAGS)
-        if estimate.scores.log_odds[index] >= decision.thresholds[index] and _borne_out(flag, task)
+        flag for index, flag in enumerate(FLAGS) if estimate.scores.log_odds[index] > 0.0 and _borne_out(flag, task)
     }
     if _estimated_total(estimate) <= FLAG_TOTAL:
         raised |= worded.keys()
@@ -72,9 +68,5 @@ def _flag_evidence(estimate: Estimate, flag: str, index: int, worded: Span | Non
 
 
 def _borne_out(flag: str, task: JudgeTask) -> bool:
-    """Flags that code can check must pass that check too."""
-    if flag == "model_first":
-        return model_comes_first(task.matches.landmarks)
-    if flag == "off_topic":
-        return task.matches.similarity < OFF_TOPIC_CLEAR
-    return True
+    """Whether the order of an answer allows the flag: nothing is model-first that names its purpose before."""
+    return flag != "model_first" or model_comes_first(task.matches.landmarks)

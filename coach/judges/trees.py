@@ -29,22 +29,24 @@ class Trees(NamedTuple):
 
 
 def sums(trees: Trees, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each sum for one example.
+    """Each sum for each example.
 
     Args:
         trees: see there.
-        inputs: shape (f,).
+        inputs: shape (m, f).
 
     Returns:
-        Shape (c,).
+        Shape (m, c).
     """
-    at = np.zeros((*trees.feature.shape[:2], 1), dtype=np.int64)
-    for _ in range(trees.feature.shape[2]):
-        asked = np.take_along_axis(trees.feature, at, axis=2)
+    shape = trees.feature.shape
+    example, of, tree = np.ogrid[: len(inputs), : shape[0], : shape[1]]
+    at = np.zeros((len(inputs), *shape[:2]), dtype=np.int64)
+    for _ in range(shape[2]):
+        asked = trees.feature[of, tree, at]
         if (asked == LEAF).all():
             break
-        below = inputs[asked] <= np.take_along_axis(trees.threshold, at, axis=2)
-        onward = np.where(below, *(np.take_along_axis(side, at, axis=2) for side in (trees.left, trees.right)))
+        below = inputs[example, asked] <= trees.threshold[of, tree, at]
+        onward = np.where(below, trees.left[of, tree, at], trees.right[of, tree, at])
         at = np.where(asked == LEAF, at, onward)
-    found: NDArray[np.float32] = np.take_along_axis(trees.value, at, axis=2).sum(axis=(1, 2))
+    found: NDArray[np.float32] = trees.value[of, tree, at].sum(axis=2)
     return found

@@ -25,10 +25,11 @@ from coach.models import JudgeTask
 from coach.settings import Settings
 from coach.weights import sha256_of
 from evals import ANSWERS, FOREIGN, FRESH, PRACTICE, ROOT
+from evals.training.data import build_data, prepare
 from evals.training.examples import answers_digest, read_second
 from evals.training.measure import held_out_figures
 from evals.training.networks import kept_out, questions_of, train_networks
-from evals.training.stack import build_data, fit_decision, prepare
+from evals.training.stack import fit_decision
 from evals.training.swapped import swapped_rows
 from evals.training.tables import render
 
@@ -98,15 +99,26 @@ def _write_weights(decision: Decision) -> None:
         "flags": list(FLAGS),
         "weights": {n: _plain(getattr(decision, n)) for n in ARRAYS},
         "trees": {n: _plain(v) for n, v in decision.trees._asdict().items()},
+        "flag_trees": {n: _plain(v) for n, v in decision.flag_trees._asdict().items()},
     }
-    (DATA / WEIGHTS).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    (DATA / WEIGHTS).write_text(_by_line(told) + "\n", encoding="utf-8")
     load_decision.cache_clear()
 
 
 def _plain(values: np.ndarray) -> Any:
     """Lists with nine significant digits, which hold a float32 exactly; infinity as JSON knows it, a very large number."""
-    finite = np.where(np.isinf(values), 1e30, values)
-    return [_plain(v) for v in finite] if finite.ndim > 1 else [float(f"{v:.9g}") for v in finite]
+    if np.ndim(values) > 0:
+        return [_plain(v) for v in values]
+    if values.dtype.kind == "i":
+        return int(values)
+    return 1e30 if np.isinf(values) else float(f"{values:.9g}")
+
+
+def _by_line(value: Any) -> str:
+    """JSON with a line for each array."""
+    if not isinstance(value, dict):
+        return json.dumps(value, separators=(",", ":"))
+    return "{\n" + ",\n".join(f"{json.dumps(k)}: {_by_line(v)}" for k, v in value.items()) + "\n}"
 
 
 def _styles() -> dict[str, str]:

@@ -1,11 +1,12 @@
-"""Boosted trees that put a linear estimate right, and their nodes as arrays."""
+"""Boosted trees that put estimates right, and their nodes as arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
 from coach.judges.trees import LEAF, Trees
 
@@ -27,7 +28,22 @@ def booster() -> GradientBoostingRegressor:
     )
 
 
-def arrays(models: Sequence[GradientBoostingRegressor], scales: Sequence[float] | None = None) -> Trees:
+def classifier() -> GradientBoostingClassifier:
+    """The same for a yes or no, from far more examples, most of them no."""
+    return GradientBoostingClassifier(
+        n_estimators=80,
+        learning_rate=0.08,
+        max_leaf_nodes=12,
+        max_depth=None,
+        min_samples_leaf=30,
+        subsample=0.7,
+        max_features=0.3,
+        init="zero",
+        random_state=SEED,
+    )
+
+
+def arrays(models: Sequence[Any], scales: Sequence[float] | None = None) -> Trees:
     """Fitted models, of as many trees each and started from zero, as arrays.
 
     Args:

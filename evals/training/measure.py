@@ -16,7 +16,8 @@ from coach.evaluation.metrics import agreement
 from coach.judges.cross_encoder import Reading
 from coach.judges.decision import decide
 from coach.judges.offline import COVERED, PARTIAL, OfflineJudge
-from evals.training.stack import Data, fit_decision
+from evals.training.data import Data
+from evals.training.stack import fit_decision
 
 FOLDS = 5
 DOUBT_BINS = 5
