@@ -30,7 +30,8 @@ from coach.judges.chat import ChatReply, ChatRequest, Nowhere
 from coach.judges.endpoint import Endpoint
 from coach.judges.llm import LLMJudge
 from coach.models import Usage
-from coach.pipeline import Pipeline, Prepared
+from coach.pipeline import Pipeline
+from coach.prepare import Prepared
 from coach.pricing import CHARS_PER_TOKEN
 from coach.prompting import render_judge_prompt
 

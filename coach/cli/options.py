@@ -129,6 +129,6 @@ def say_precision(coach: Coach) -> None:
     """Tell on standard error when the encoder of a batch computes in another precision than that of a single critique."""
     from coach.embed import OnnxEmbedder
 
-    if coach.embedder_name.startswith(f"{OnnxEmbedder.name}+"):
-        precision = coach.embedder_name.removeprefix(f"{OnnxEmbedder.name}+")
+    if coach.preparer.embedder_name.startswith(f"{OnnxEmbedder.name}+"):
+        precision = coach.preparer.embedder_name.removeprefix(f"{OnnxEmbedder.name}+")
         typer.echo(f"Sentences are encoded in {precision}; COACH_PRECISION=fp32 turns that off.", err=True)
