@@ -24,10 +24,10 @@ from coach.bank import QuestionBank, load_bank
 from coach.errors import CoachError
 from coach.feedback import build_feedback
 from coach.fingerprints import digest
+from coach.judgement import Judged, Judgement, Usage
 from coach.judges import make_judge
 from coach.judges.base import Judge
 from coach.judges.pace import Pace
-from coach.models import Judged, Judgement, Usage
 from coach.prepare import Prepared, Preparer
 from coach.report import ErrorReport, FeedbackReport, Fingerprint, JudgeInfo
 from coach.scoring import credit, score

@@ -13,9 +13,10 @@ from typing import Any
 
 from coach.evaluation.grade import make_preparer
 from coach.evaluation.labels import Labelled, load_labelled
+from coach.judgement import Judged, Judgement
 from coach.judges.endpoint import Endpoint
 from coach.judges.llm import LLMJudge
-from coach.models import Judged, Judgement, JudgeTask
+from coach.models import JudgeTask
 from coach.pricing import add_usage
 from evals import ANSWERS
 

@@ -10,7 +10,7 @@ from fakes import HashEmbedder, ScriptedJudge
 
 from coach import Coach, Question
 from coach.errors import JudgeUnavailable
-from coach.models import Judged
+from coach.judgement import Judged
 from coach.report import FeedbackReport
 
 OWN = Question(

@@ -9,7 +9,8 @@ from fakes import HashEmbedder, ScriptedJudge
 
 from coach.bank import load_bank
 from coach.errors import InputError, JudgeUnavailable
-from coach.models import Abstained, Evidence, Judged, PointVerdict, Question, RaisedFlag
+from coach.judgement import Abstained, Evidence, Judged, PointVerdict, RaisedFlag
+from coach.models import Question
 from coach.pipeline import Pipeline
 from coach.report import FeedbackReport
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from coach.batch.estimate import Model
     from coach.grading import Coach
+    from coach.judgement import Judged
     from coach.judges.chat import ChatEndpoint
     from coach.judges.endpoint import Endpoint
-    from coach.models import Judged
     from coach.settings import Settings
 
 BankOption = Annotated[
