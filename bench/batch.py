@@ -19,6 +19,7 @@ import numpy as np
 
 from bench.figures import Figure
 from bench.judge import AT_ONCE, FLOOR, serving
+from coach.asked import Asked, Brought
 from coach.bank import load_bank
 from coach.batch.engine import Flow
 from coach.batch.journal import Journal
@@ -30,7 +31,8 @@ from coach.errors import CoachError
 from coach.judges.endpoint import Endpoint
 from coach.judges.llm import LLMJudge
 from coach.judges.offline import OfflineJudge
-from coach.pipeline import Asked, Brought, Pipeline, Prepared
+from coach.pipeline import Pipeline
+from coach.prepare import Prepared
 from coach.report import FeedbackReport
 from coach.segment import segment
 from coach.settings import Settings

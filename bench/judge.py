@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from bench.figures import Figure
 from coach import Coach
+from coach.judgement import Judged, Judgement
 from coach.judges.endpoint import Endpoint
 from coach.judges.llm import LLMJudge
-from coach.models import Judged, Judgement, JudgeTask
+from coach.models import JudgeTask
 
 ANSWERS = 200
 LATENCY = 0.05

@@ -25,12 +25,13 @@ from coach.batch.pieces import count_lines, cut
 from coach.batch.reading import find_sources, read_rows
 from coach.batch.records import GradeBook
 from coach.batch.rows import Entry, Row, read_entry
+from coach.judgement import Usage
 from coach.judges.batch_api import request_line
 from coach.judges.chat import ChatReply, ChatRequest, Nowhere
 from coach.judges.endpoint import Endpoint
 from coach.judges.llm import LLMJudge
-from coach.models import Usage
-from coach.pipeline import Pipeline, Prepared
+from coach.pipeline import Pipeline
+from coach.prepare import Prepared
 from coach.pricing import CHARS_PER_TOKEN
 from coach.prompting import render_judge_prompt
 

@@ -9,18 +9,8 @@ from pydantic import TypeAdapter
 
 from coach.errors import CoachError, error_for
 from coach.evidence import verify
-from coach.models import (
-    Abstained,
-    Evidence,
-    Judged,
-    Judgement,
-    JudgeTask,
-    PointVerdict,
-    RaisedFlag,
-    Rubric,
-    Verdict,
-    WeightedCriterion,
-)
+from coach.judgement import Abstained, Evidence, Judged, Judgement, PointVerdict, RaisedFlag, Verdict
+from coach.models import JudgeTask, Rubric, WeightedCriterion
 from coach.report import CriterionReport, FlagReport, JudgeInfo, PointReport
 from coach.scoring import ScoreCard
 

@@ -29,7 +29,7 @@ class CoachError(Exception):
         hint: what to do about it; falls back to the class's own hint.
 
     Attributes:
-        usage: a `coach.models.Usage` of what was paid for before it came to this; None where nothing was.
+        usage: a `coach.judgement.Usage` of what was paid for before it came to this; None where nothing was.
         hopeless: the same would befall every other answer: a key that is rejected, a model that is not there.
     """
 

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from rapidfuzz import fuzz
 
-from coach.models import Evidence, Span
+from coach.judgement import Evidence
+from coach.models import Span
 
 FUZZY_THRESHOLD = 92.0
 """Least similarity, 0..100, of a quote and the place it is found at. One slip in a dozen letters passes; another word

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from coach.models import Judged, Question, RaisedFlag, RedFlag, Rubric, Verdict
+from coach.judgement import Judged, RaisedFlag, Verdict
+from coach.models import Question, RedFlag, Rubric
 from coach.report import NextStep, PointReport
 from coach.scoring import ScoreCard, gain_without_caps, gains
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from coach.batch.engine import Engine, Flow
 from coach.batch.journal import Journal
 from coach.batch.rows import rows_of
+from coach.judgement import Judged
 from coach.judges.base import Judge
-from coach.models import Judged, Question
+from coach.models import Question
 from coach.pipeline import Pipeline
 from coach.portal import Portal
 from coach.report import FeedbackReport

@@ -14,7 +14,8 @@ from typing import Annotated
 from pydantic import Field
 
 from coach.bank import read_model
-from coach.models import Frozen, Usage
+from coach.judgement import Usage
+from coach.models import Frozen
 from coach.resources import data_dir
 
 Dollars = Annotated[float, Field(ge=0)]

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from coach.models import CriterionStatus, Evidence, Frozen, LeftOpen, LevelValue, Opinion, PointStatus, Shortfall, Usage
+from coach.judgement import CriterionStatus, Evidence, LeftOpen, Opinion, PointStatus, Shortfall, Usage
+from coach.models import Frozen, LevelValue
 
 SCHEMA_VERSION: Literal[1] = 1
 JudgeKind = Literal["offline", "llm", "replay", "screen", "panel"]

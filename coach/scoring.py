@@ -9,7 +9,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from coach.models import MAX_LEVEL, Abstained, Judged, Rubric, Verdict, WeightedCriterion
+from coach.judgement import Abstained, Judged, Verdict
+from coach.models import MAX_LEVEL, Rubric, WeightedCriterion
 
 COVERAGE_FLOOR = 0.6
 """Share of the weight that must be judged before a total is shown."""

@@ -11,11 +11,12 @@ import json
 import time
 from typing import Any
 
-from coach.evaluation.grade import NoJudge, make_coach
+from coach.evaluation.grade import make_preparer
 from coach.evaluation.labels import Labelled, load_labelled
+from coach.judgement import Judged, Judgement
 from coach.judges.endpoint import Endpoint
 from coach.judges.llm import LLMJudge
-from coach.models import Judged, Judgement, JudgeTask
+from coach.models import JudgeTask
 from coach.pricing import add_usage
 from evals import ANSWERS
 
@@ -66,8 +67,8 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=20)
     parser.add_argument("--max-tokens", type=int, default=2500)
     options = parser.parse_args()
-    coach = make_coach(NoJudge())
-    prepared = [(r, coach.prepare(r.asked, r.answer)) for r in pick(options.answers)]
+    preparer = make_preparer()
+    prepared = [(r, preparer.prepare(r.asked, r.answer)) for r in pick(options.answers)]
     rows = tuple(r for r, p in prepared if not p.decided)
     tasks = [p.task for _, p in prepared if not p.decided]
 

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from coach.models import (
-    Abstained,
-    ApplicableFlag,
-    Criterion,
-    Evidence,
-    Judged,
-    Level,
-    RedFlag,
-    Rubric,
-    WeightedCriterion,
-)
+from coach.judgement import Abstained, Evidence, Judged
+from coach.models import ApplicableFlag, Criterion, Level, RedFlag, Rubric, WeightedCriterion
 from coach.report import (
     CriterionReport,
     FeedbackReport,

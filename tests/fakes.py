@@ -9,8 +9,9 @@ import numpy as np
 
 from coach.embed import Vectors
 from coach.errors import CoachError
+from coach.judgement import Judgement, PointVerdict, RaisedFlag, Verdict
 from coach.lexical import content_stems
-from coach.models import Judgement, JudgeTask, PointVerdict, RaisedFlag, Verdict
+from coach.models import JudgeTask
 from coach.report import JudgeKind
 
 

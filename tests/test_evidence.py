@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coach.evidence import locate, merge_spans, verify
-from coach.models import Evidence, Span
+from coach.judgement import Evidence
+from coach.models import Span
 
 ANSWER = "He said “it’s   *not* the model” — really, and the metrics matter more than NDCG."
 

@@ -4,7 +4,8 @@ from builders import abstained, flag, judged, rubric
 
 from coach.bank import load_bank
 from coach.feedback import _FLAG_ADVICE, Feedback, build_feedback, shorten
-from coach.models import Question, RaisedFlag, Verdict
+from coach.judgement import RaisedFlag, Verdict
+from coach.models import Question
 from coach.report import PointReport
 from coach.scoring import score
 

@@ -5,7 +5,7 @@ from builders import abstained, judged, rubric
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coach.models import Abstained, Evidence, Judged
+from coach.judgement import Abstained, Evidence, Judged
 from coach.scoring import COVERAGE_FLOOR, apply_caps, credit, gain_without_caps, gains, overall_signal, score
 
 TWO = rubric(bias=75, variance=25)

@@ -24,6 +24,7 @@ from coach.batch.request_files import File
 from coach.batch.run import Job, Streams, Watch, run
 from coach.batch.summary import Done, Summary, Tally
 from coach.errors import InputError, JournalError, JudgeRefused
+from coach.judgement import Usage
 from coach.judges.batch_api import (
     QUEUE_FULL,
     Again,
@@ -37,7 +38,6 @@ from coach.judges.batch_api import (
 from coach.judges.budget import required_price
 from coach.judges.deferred import Declined, DeferredEndpoint
 from coach.judges.endpoint import Endpoint
-from coach.models import Usage
 from coach.pipeline import Pipeline
 from coach.pricing import add_usage
 

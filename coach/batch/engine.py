@@ -23,7 +23,8 @@ from coach.batch.results import Results
 from coach.batch.rows import Row
 from coach.errors import CoachError, CostCapReached, JudgeError, JudgeUnavailable
 from coach.flow import Lane, time_limit
-from coach.pipeline import Pipeline, Prepared
+from coach.pipeline import Pipeline
+from coach.prepare import Prepared
 
 FIRST_BATCH, LARGEST_BATCH = 8, 128
 """Answers encoded at once: few as long as the judge waits for them, more once it has some in hand."""

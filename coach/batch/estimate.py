@@ -14,9 +14,10 @@ from coach.batch.journal import Journal
 from coach.batch.keys import Keys
 from coach.batch.rows import Entry, Row, read_entry
 from coach.errors import CoachError
+from coach.judgement import Usage
 from coach.judges import first_requests
-from coach.models import Usage
-from coach.pipeline import Pipeline, Prepared
+from coach.pipeline import Pipeline
+from coach.prepare import Prepared
 from coach.pricing import CHARS_PER_TOKEN, REPLY_TOKENS, Price, cost_of, price_of
 
 SAMPLE = 48

@@ -161,7 +161,7 @@ class Intake:
 
     def question(self, slot: Slot) -> str:
         """Digest of the question a slot asks; rows with the same share most of a prompt."""
-        return self._pipeline.ready(slot.entry.asked).fingerprint if slot.entry else ""
+        return self._pipeline.questions.ready(slot.entry.asked).fingerprint if slot.entry else ""
 
     def _slot(self, row: Row) -> Slot:
         slot = Slot(row)

@@ -17,9 +17,9 @@ class Keys:
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
-        judge = pipeline.judge
-        self._pipeline = pipeline
-        scope = digest_of([SCHEMA_VERSION, judge.fingerprint, judge.prompt_fingerprint, pipeline.embedder_name])
+        judge, encoder = pipeline.judge, pipeline.preparer.embedder_name
+        self._questions = pipeline.questions
+        scope = digest_of([SCHEMA_VERSION, judge.fingerprint, judge.prompt_fingerprint, encoder])
         self._start = hashlib.sha256(scope.encode("ascii"))
 
     def key(self, entry: Entry) -> bytes:
@@ -29,6 +29,6 @@ class Keys:
             InputError: the question is unknown or blank.
         """
         found = self._start.copy()
-        found.update(self._pipeline.ready(entry.asked).fingerprint.encode("ascii"))
+        found.update(self._questions.ready(entry.asked).fingerprint.encode("ascii"))
         found.update(entry.answer.encode("utf-8", "surrogatepass"))
         return found.digest()

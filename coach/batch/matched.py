@@ -19,7 +19,8 @@ import numpy as np
 from coach.batch.database import Database
 from coach.fingerprints import digest_of
 from coach.models import Landmarks, Matches, Passage, PointMatch, Question, Span
-from coach.pipeline import Match, Pipeline, Prepared
+from coach.pipeline import Pipeline
+from coach.prepare import Match, Prepared
 
 _SCHEMA = "create table if not exists provider_matches (key text primary key, found text not null, vectors blob) without rowid"
 
@@ -36,12 +37,12 @@ def read_once(pipeline: Pipeline, path: Path) -> Iterator[MatchBook]:
         JournalError: the journal cannot be used.
     """
     # Vectors take some thirty times as much room, and an LLM reads none.
-    book = MatchBook(path, pipeline.embedder_name, vectors=pipeline.judge.kind != "llm")
-    pipeline.matching = book.match
+    book = MatchBook(path, pipeline.preparer.embedder_name, vectors=pipeline.judge.kind != "llm")
+    pipeline.preparer.matching = book.match
     try:
         yield book
     finally:
-        pipeline.matching = None
+        pipeline.preparer.matching = None
         book.close()
 
 

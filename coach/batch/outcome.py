@@ -7,7 +7,7 @@ from typing import NamedTuple
 from coach.batch.records import Grade, body_of, line_of, report_of
 from coach.batch.rows import Row
 from coach.errors import CoachError, CostCapReached, InputError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
-from coach.models import LeftOpen, Usage
+from coach.judgement import LeftOpen, Usage
 from coach.pipeline import Pipeline
 from coach.report import ErrorReport, FeedbackReport
 

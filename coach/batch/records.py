@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from jiter import from_json
 
 from coach.batch.rows import Row
-from coach.models import Usage
+from coach.judgement import Usage
 from coach.render.json_ import escape_controls
 from coach.report import SCHEMA_VERSION, FeedbackReport
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from coach.asked import Brought
 from coach.errors import InputError
-from coach.pipeline import Brought
 from coach.report import FeedbackReport
 
 READ_KEYS = frozenset({"id", "question_id", "answer", "question", "reference", "points"})

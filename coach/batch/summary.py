@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from coach.batch.outcome import Outcome
 from coach.batch.records import numbers_of, parse_facts, usage_of
-from coach.models import MAX_LEVEL, Usage
+from coach.judgement import Usage
+from coach.models import MAX_LEVEL
 from coach.pricing import add_usage
 
 BINS = 10

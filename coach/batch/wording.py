@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from coach.batch.estimate import CALL_SECONDS, Estimate
 from coach.batch.summary import SHOWN, Cause, Summary
-from coach.models import Usage
+from coach.judgement import Usage
 from coach.pricing import REPLY_TOKENS
 from coach.render.plain import inert
 

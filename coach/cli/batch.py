@@ -1,12 +1,9 @@
-"""`coach batch`: grade files of answers."""
+"""`coach batch`: its options, and the job they make; `running` sees it through."""
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,20 +12,16 @@ import typer
 
 from coach.cli import options
 from coach.cli.elsewhere import Cluster, grade_on_cluster, post_for
-from coach.cli.watching import watching
-from coach.errors import CoachError, InputError
+from coach.cli.running import end, grade
+from coach.errors import InputError
 
 if TYPE_CHECKING:
-    from coach.batch.engine import Engine, Flow
+    from coach.batch.engine import Flow
     from coach.batch.reading import Source
     from coach.batch.run import Job
-    from coach.batch.summary import Summary, Tally
     from coach.grading import Coach
     from coach.settings import Settings
 
-EXIT_FAILED_ROWS = 4
-EXIT_COST_CAP = 5
-EXIT_INTERRUPTED = 130
 CONCURRENCY, MAX_CONCURRENCY = 16, 256
 """Answers that a process has at the judge at once: if nothing is said, and at most."""
 StreamFormat = Literal["jsonl", "csv", "parquet"]
@@ -147,7 +140,7 @@ def batch(
         refused = tuple(name for name, given in {"--journal": journal, f"--via {via}": via != "calls"}.items() if given)
         options.say_if_offline(settings, judges)
         cluster = Cluster(actors, rate, format, concurrency, report, strict, retry_failed, refused)
-        _end(grade_on_cluster(found, out, settings, judges, flow, cluster), Job(found, Path(out), report=report))
+        end(grade_on_cluster(found, out, settings, judges, flow, cluster), Job(found, Path(out), report=report))
         return
     if engine == "local" and (actors or rate):
         raise typer.BadParameter("--actors and --rate go with --engine ray.")
@@ -167,17 +160,7 @@ def batch(
     coach = options.make_coach(settings, judges, wrap=post.wrap if post else None)
     runner = partial(run_by_provider, post=post) if post else run
     options.say_precision(coach)
-    summary = _run(coach, job, flow, runner)
-    open_ = summary.failed + summary.incomplete
-    if retry_failed and open_ and not summary.capped:
-        typer.echo(f"{open_} rows failed or are incomplete; going over them once more.", err=True)
-        first = summary
-        try:
-            summary = _run(coach, job, flow, partial(runner, before=first.done))
-        except CoachError:
-            _say(first, job, "Wrote")
-            raise
-    _end(summary, job)
+    end(grade(coach, job, flow, runner, again=retry_failed), job)
 
 
 def _job(sources: tuple[Source, ...], out: str | None, format: StreamFormat, journal: Path | None) -> Job:
@@ -208,106 +191,6 @@ def _check_files(job: Job) -> None:
     """
     if any(path is None or _is_device(path) for path in (job.out, *(s.path for s in job.sources))):
         raise InputError("--retry-failed needs files: a stream passes only once", hint="Name files, or leave it out.")
-
-
-def _run(coach: Coach, job: Job, flow: Flow, runner: Callable[..., Awaitable[Summary]]) -> Summary:
-    from coach.batch.reading import count_rows
-    from coach.batch.run import Stopped, Streams, Watch
-
-    begun = _Begun()
-
-    async def work() -> Summary:
-        _cancel_on_request()
-        with watching(count_rows(job.sources)) as show:
-            watch = Watch(
-                _stop_on_signals, lambda tally: begun.tell(tally, show), lambda line: typer.echo(line, err=True)
-            )
-            streams = Streams(sys.stdin.buffer, sys.stdout.buffer)
-            try:
-                return await runner(coach, job, flow=flow, streams=streams, watch=watch)
-            finally:
-                await coach.aclose()
-
-    try:
-        return asyncio.run(work())
-    except Stopped as stopped:
-        _say(stopped.summary, job, "Stopped")
-        _say_how_to_go_on(job)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        _say_how_to_go_on(job)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-    except CoachError:
-        if begun.rows:
-            _say_how_to_go_on(job)
-        raise
-
-
-class _Begun:
-    """Whether anything was graded that one can go on from."""
-
-    rows = 0
-
-    def tell(self, tally: Tally, show: Callable[[Tally], None]) -> None:
-        self.rows = tally.rows
-        show(tally)
-
-
-def _cancel_on_request() -> None:
-    """A polite request to end, while no engine runs that could stop: as Ctrl-C does."""
-    main = asyncio.current_task()
-    if sys.platform != "win32" and main is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
-
-
-def _stop_on_signals(engine: Engine) -> None:
-    """Ctrl-C, or a polite request to end, stops the engine; a second one ends at once."""
-    if sys.platform == "win32":
-        return
-    loop, main = asyncio.get_running_loop(), asyncio.current_task()
-
-    def interrupted() -> None:
-        if engine.stopped and main is not None:
-            main.cancel()
-            return
-        told = f"Stopping: {engine.under_way} answers under way may finish. Ctrl-C again ends at once."
-        typer.echo(told, err=True)
-        engine.stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupted)
-
-
-def _say_how_to_go_on(job: Job) -> None:
-    if job.journal is not None and job.journal.exists():
-        typer.echo(
-            f"Every finished grade is kept in {job.journal}: the same command again goes on from there.", err=True
-        )
-    if job.out is not None and job.out.with_name(f"{job.out.name}.part").exists():
-        typer.echo(f"What was written so far stands in {job.out}.part.", err=True)
-
-
-def _say(summary: Summary, job: Job, verb: str) -> None:
-    from coach.batch.wording import summary_lines
-
-    where = str(job.out) if job.out else "standard output"
-    typer.echo("\n".join(summary_lines(summary, f"{verb} {where}")), err=True)
-
-
-def _end(summary: Summary, job: Job) -> None:
-    _say(summary, job, "Wrote")
-    if job.report:
-        typer.echo(f"Wrote {job.report}", err=True)
-    if summary.capped:
-        _say_how_to_go_on(job)
-        raise typer.Exit(EXIT_COST_CAP)
-    if summary.failed or summary.incomplete:
-        if job.journal:
-            rows = " and ".join(["failed"] * bool(summary.failed) + ["incomplete"] * bool(summary.incomplete))
-            typer.echo(f"The same command again tries the {rows} rows anew; what is done costs nothing.", err=True)
-        if summary.incomplete:
-            typer.echo("Where a judge of a panel is gone for good, leave its --judge out.", err=True)
-        raise typer.Exit(EXIT_FAILED_ROWS)
 
 
 def _estimate(coach: Coach, job: Job, flow: Flow, settings: Settings, judges: list[str], via: Via) -> None:

@@ -102,7 +102,7 @@ def _question(question: str | None, text: str | None, reference: Path | None) ->
         return question
     if text and reference and not question:
         from coach.answer import read_answer_file
-        from coach.pipeline import brought_question
+        from coach.asked import brought_question
 
         return brought_question(text, read_answer_file(reference), where=str(reference))
     raise InputError(

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from coach.batch.estimate import Model
     from coach.grading import Coach
+    from coach.judgement import Judged
     from coach.judges.chat import ChatEndpoint
     from coach.judges.endpoint import Endpoint
-    from coach.models import Judged
     from coach.settings import Settings
 
 BankOption = Annotated[
@@ -129,6 +129,6 @@ def say_precision(coach: Coach) -> None:
     """Tell on standard error when the encoder of a batch computes in another precision than that of a single critique."""
     from coach.embed import OnnxEmbedder
 
-    if coach.embedder_name.startswith(f"{OnnxEmbedder.name}+"):
-        precision = coach.embedder_name.removeprefix(f"{OnnxEmbedder.name}+")
+    if coach.preparer.embedder_name.startswith(f"{OnnxEmbedder.name}+"):
+        precision = coach.preparer.embedder_name.removeprefix(f"{OnnxEmbedder.name}+")
         typer.echo(f"Sentences are encoded in {precision}; COACH_PRECISION=fp32 turns that off.", err=True)

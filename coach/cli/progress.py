@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from coach.judgement import Judged
     from coach.judges.base import Judge
-    from coach.models import Judged
     from coach.settings import Settings
 
 

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from coach.bank import QuestionBank
+from coach.asked import Questions
+from coach.bank import QuestionBank, load_bank
 from coach.embed import Embedder, Vectors, default_embedder
 from coach.evaluation.labels import Labelled
 from coach.grading import Coach
 from coach.judges.base import Judge
-from coach.models import Judgement, JudgeTask
-from coach.report import FeedbackReport, JudgeKind
+from coach.prepare import Preparer
+from coach.report import FeedbackReport
 from coach.settings import Settings
 
 
@@ -25,23 +26,6 @@ class GradedRow(NamedTuple):
 
     label: Labelled
     report: FeedbackReport
-
-
-class NoJudge:
-    """Where only what comes before the judge is wanted."""
-
-    kind: JudgeKind = "offline"
-    name = "none"
-    model: str | None = None
-    fingerprint = ""
-    prompt_fingerprint = ""
-
-    async def judge(self, task: JudgeTask) -> Judgement:
-        """Never called."""
-        raise AssertionError("this coach only prepares answers")
-
-    async def aclose(self) -> None:
-        """Nothing is open."""
 
 
 class RememberingEmbedder:
@@ -63,6 +47,12 @@ def make_coach(judge: Judge, settings: Settings | None = None) -> Coach:
     """A coach whose embedder remembers what it has encoded."""
     settings = settings or Settings.from_environment()
     return Coach(bank=settings.bank, judge=judge, embedder=_embedder(settings.cache_dir), settings=settings)
+
+
+def make_preparer() -> Preparer:
+    """The same without a judge, where answers are only prepared."""
+    settings = Settings.from_environment()
+    return Preparer(Questions(load_bank(settings.bank)), settings, _embedder(settings.cache_dir))
 
 
 @cache

@@ -14,11 +14,11 @@ from typing import Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from coach.asked import brought_question
 from coach.bank import describe
 from coach.errors import InputError
 from coach.files import numbered_lines
 from coach.models import LevelValue, Question, Text
-from coach.pipeline import brought_question
 
 
 class Labelled(NamedTuple):

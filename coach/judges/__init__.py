@@ -14,12 +14,13 @@ from coach.judges.base import Judge
 from coach.settings import OPENAI_MODEL, Settings
 
 if TYPE_CHECKING:
+    from coach.judgement import Judged
     from coach.judges.budget import Budget
     from coach.judges.chat import ChatEndpoint, ChatRequest
     from coach.judges.endpoint import Endpoint
     from coach.judges.llm import LLMJudge
     from coach.judges.pace import Pace
-    from coach.models import Judged, JudgeTask
+    from coach.models import JudgeTask
 
 SAMPLE_TEMPERATURE = 0.7
 """Sent where several judgements are drawn: at 0 they would all be alike."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from coach.models import Judgement, JudgeTask
+from coach.judgement import Judgement
+from coach.models import JudgeTask
 from coach.report import JudgeKind
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from coach.errors import CoachError, CostCapReached, InputError
+from coach.judgement import Usage
 from coach.judges.chat import Around, ChatEndpoint, ChatReply, ChatRequest
-from coach.models import Usage
 from coach.pricing import Price, cost_of
 
 BYTES_PER_TOKEN = 3.0

@@ -13,9 +13,10 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from coach.fingerprints import digest_of
+from coach.judgement import Judged, Judgement, Usage
 from coach.judges.base import Judge
 from coach.judges.reply import reply_schema
-from coach.models import Judged, Judgement, JudgeTask, Usage
+from coach.models import JudgeTask
 from coach.prompting import render_judge_prompt
 
 _FOLDER = "verdicts"

@@ -8,11 +8,10 @@ from statistics import median_low
 from typing import NamedTuple
 
 from coach.evidence import locate
-from coach.models import (
+from coach.judgement import (
     Abstained,
     Judged,
     Judgement,
-    JudgeTask,
     LeftOpen,
     Opinion,
     PointVerdict,
@@ -20,6 +19,7 @@ from coach.models import (
     Verdict,
     shortfall,
 )
+from coach.models import JudgeTask
 from coach.pricing import sum_usage
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from coach.models import Judged
+from coach.judgement import Judged
 
 _NOTHING = re.compile(
     r"\b(?:is|are|was|were|entirely|completely|wholly|totally|simply)?\s*(?:absent|missing entirely|not addressed|not mentioned|"

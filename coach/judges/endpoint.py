@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coach.errors import JudgeError, JudgeReplyInvalid, JudgeUnavailable
+from coach.judgement import Usage
 from coach.judges import faults, response
 from coach.judges.chat import ChatReply, ChatRequest, Quirks, Rung
 from coach.judges.faults import Place, clean_words, words_of
@@ -19,7 +20,6 @@ from coach.judges.quirks import QuirkNotes, body_of, learn, step_down
 from coach.judges.retry import rate_limit_wait, retrying
 from coach.judges.stream import StreamedReply
 from coach.judges.wire import Wire, names_socks
-from coach.models import Usage
 from coach.pricing import Price, add_usage, price_of
 from coach.settings import shown_url
 

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from coach.judgement import Evidence
 from coach.judges.cross_encoder import Reading
 from coach.judges.decision import Decision, Scores
-from coach.models import Evidence, JudgeTask, Segment
+from coach.models import JudgeTask, Segment
 
 QUOTES = 2
 """Segments shown per criterion."""

@@ -8,12 +8,13 @@ from functools import cached_property
 
 from coach.errors import CoachError, CostCapReached, JudgeError, JudgeReplyInvalid
 from coach.fingerprints import digest_of
+from coach.judgement import Judged, Judgement, RaisedFlag, Verdict, shortfall
 from coach.judges.chat import ChatEndpoint, ChatReply, ChatRequest, Message
 from coach.judges.examples import Examples
 from coach.judges.reply import SCHEMA_NAME, partial_verdicts, reply_schema
 from coach.judges.rounds import Ask, CallBudget, Reliability, Rounds
 from coach.landmarks import model_comes_first
-from coach.models import MAX_LEVEL, Judged, Judgement, JudgeTask, RaisedFlag, Verdict, shortfall
+from coach.models import MAX_LEVEL, JudgeTask
 from coach.pricing import sum_usage
 from coach.prompting import prompt_fingerprint, render_judge_prompt
 from coach.report import JudgeKind

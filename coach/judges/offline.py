@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from coach.fingerprints import digest, digest_of
+from coach.judgement import Abstained, Judged, Judgement, PointStatus, PointVerdict, Verdict
 from coach.judges.cross_encoder import GRAPH, CrossEncoder, Reading
 from coach.judges.decision import CRITERIA, DATA, Decision, Scores, decide, level_shares, load_decision
 from coach.judges.estimate import QUOTES, Estimate, Moved, moved, quote
@@ -19,17 +20,7 @@ from coach.judges.lexicon import LEXICON
 from coach.judges.raised import FLAG_TOTAL, UNFRAMED, raised_flags
 from coach.landmarks import model_comes_first
 from coach.lexical import words
-from coach.models import (
-    MAX_LEVEL,
-    Abstained,
-    Judged,
-    Judgement,
-    JudgeTask,
-    PointStatus,
-    PointVerdict,
-    Segment,
-    Verdict,
-)
+from coach.models import MAX_LEVEL, JudgeTask, Segment
 from coach.report import JudgeKind
 
 MIN_WORDS = 20

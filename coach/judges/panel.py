@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Iterable, Sequence
 
 from coach.errors import AnswerPending, CoachError
 from coach.fingerprints import digest_of
+from coach.judgement import Judged, Judgement, LeftOpen, Usage, Verdict, shortfall
 from coach.judges.base import Judge
 from coach.judges.combine import Named, combine
 from coach.judges.llm import LLMJudge
-from coach.models import Judged, Judgement, JudgeTask, LeftOpen, Usage, Verdict, shortfall
+from coach.models import JudgeTask
 from coach.pricing import sum_usage
 from coach.report import JudgeKind
 from coach.scoring import nearest_cut

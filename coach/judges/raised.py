@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from coach.judgement import Evidence, RaisedFlag
 from coach.judges.cross_encoder import FLAGS
 from coach.judges.decision import CRITERIA
 from coach.judges.estimate import Estimate, per_segment, quote
 from coach.judges.flag_patterns import flags_by_wording
 from coach.landmarks import model_comes_first
-from coach.models import MAX_LEVEL, Evidence, JudgeTask, RaisedFlag, Span
+from coach.models import MAX_LEVEL, JudgeTask, Span
 
 FLAG_TOTAL = 45.0
 """Estimated total above which wording alone raises no flag: of the labelled answers with a flag nine in ten lie below it."""

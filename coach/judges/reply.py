@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, get_args
 
-from coach.models import MAX_LEVEL, Evidence, Judged, PointStatus, PointVerdict, RaisedFlag
+from coach.judgement import Evidence, Judged, PointStatus, PointVerdict, RaisedFlag
+from coach.models import MAX_LEVEL
 
 SCHEMA_NAME = "verdicts"
 MAX_QUOTES = 6

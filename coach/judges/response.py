@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from coach.errors import JudgeError, JudgeReplyInvalid, JudgeUnavailable
+from coach.judgement import Usage
 from coach.judges.chat import ChatReply, ChatRequest, Finish, Rung
 from coach.judges.faults import Place, refusal
-from coach.models import Usage
 from coach.pricing import Price, cost_of, estimated
 
 _FINISH: dict[str, Finish] = {"stop": "stop", "length": "length", "content_filter": "content_filter"}

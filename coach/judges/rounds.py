@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from coach.errors import CoachError
 from coach.evidence import locate
+from coach.judgement import Abstained, GapStatus, Judged, PointVerdict, RaisedFlag, Usage
 from coach.judges.chat import ChatReply
 from coach.judges.contradiction import contradiction
 from coach.judges.reply import ParsedReply, parse_reply
-from coach.models import Abstained, GapStatus, Judged, JudgeTask, PointVerdict, RaisedFlag, Usage
+from coach.models import JudgeTask
 from coach.pricing import add_usage
 
 BROKEN_PER_REPAIR = 2

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from coach.errors import CoachError
-from coach.evaluation.grade import NoJudge, make_coach
+from coach.evaluation.grade import make_preparer
 from coach.evaluation.labels import Labelled
 from coach.judges.cross_encoder import FLAGS, Reading
 from coach.judges.decision import CRITERIA
@@ -45,11 +45,11 @@ class Data(NamedTuple):
 
 def prepare(rows: Sequence[Labelled]) -> list[tuple[Labelled, JudgeTask]]:
     """Run the pipeline up to the judge; answers that the screen decides never reach it and are left out."""
-    coach = make_coach(NoJudge())
+    preparer = make_preparer()
     found = []
     for start in range(0, len(rows), _CHUNK):
         chunk = rows[start : start + _CHUNK]
-        for row, prepared in zip(chunk, coach.prepare_many([(r.asked, r.answer) for r in chunk]), strict=True):
+        for row, prepared in zip(chunk, preparer.prepare_many([(r.asked, r.answer) for r in chunk]), strict=True):
             if isinstance(prepared, CoachError):
                 raise prepared
             if not prepared.decided:

@@ -29,7 +29,8 @@ from coach.batch.reading import find_sources
 from coach.batch.rows import Entry
 from coach.batch.run import Job, run
 from coach.embed import Vectors
-from coach.models import Evidence, Judged, Judgement, JudgeTask
+from coach.judgement import Evidence, Judged, Judgement
+from coach.models import JudgeTask
 from coach.pipeline import Pipeline
 
 SECONDS = 0.002

@@ -19,8 +19,9 @@ from coach.batch.outcome import Outcome
 from coach.batch.rows import Row, rows_of
 from coach.errors import CoachError, CostCapReached, InputError, JudgeRefused, JudgeUnavailable
 from coach.flow import standing_still
+from coach.judgement import Abstained, Evidence, Judged, Judgement, Usage
 from coach.judges.panel import PanelJudge
-from coach.models import Abstained, Evidence, Judged, Judgement, JudgeTask, Usage
+from coach.models import JudgeTask
 from coach.pipeline import Pipeline
 
 ANSWER = "A cache pays off where the same reads repeat often. You pay with invalidation when the truth changes. Number"

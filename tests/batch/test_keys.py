@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 from fakes import HashEmbedder, ScriptedJudge
 
+from coach.asked import Brought
 from coach.batch.keys import Keys
 from coach.batch.rows import Entry
 from coach.errors import InputError
-from coach.pipeline import Brought, Pipeline
+from coach.pipeline import Pipeline
 
 
 def keys(judge: str = "judge", prompt: str = "prompt", embedder: str = "hash") -> Keys:

@@ -12,7 +12,8 @@ from fakes import HashEmbedder, ScriptedJudge
 
 from coach.batch.journal import Journal
 from coach.batch.matched import MatchBook, read_once
-from coach.pipeline import Pipeline, Prepared
+from coach.pipeline import Pipeline
+from coach.prepare import Prepared
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def prepared(pipeline: Pipeline, number: int = 1) -> Prepared:
 
 
 def kept_and_found(pipeline: Pipeline, journal: Path, *, vectors: bool) -> tuple[Prepared, Prepared]:
-    book = MatchBook(journal, pipeline.embedder_name, vectors=vectors)
+    book = MatchBook(journal, pipeline.preparer.embedder_name, vectors=vectors)
     (kept,) = book.match(lambda drafts: drafts, [prepared(pipeline)])
     (found,) = book.match(none, [prepared(pipeline)])
     book.close()
@@ -71,7 +72,7 @@ def test_only_answers_that_are_not_known_are_read(pipeline: Pipeline, journal: P
         read.extend(int(d.task.answer.split()[-1]) for d in drafts)
         return drafts
 
-    book = MatchBook(journal, pipeline.embedder_name, vectors=False)
+    book = MatchBook(journal, pipeline.preparer.embedder_name, vectors=False)
     for numbers in ([1, 2], [2, 3, 1]):
         book.match(match, [prepared(pipeline, n) for n in numbers])
     book.close()
@@ -81,4 +82,4 @@ def test_only_answers_that_are_not_known_are_read(pipeline: Pipeline, journal: P
 def test_a_pipeline_reads_as_ever_once_the_run_is_over(pipeline: Pipeline, journal: Path) -> None:
     with read_once(pipeline, journal):
         pass
-    assert pipeline.matching is None
+    assert pipeline.preparer.matching is None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from coach.batch.records import body_of, finished, grade_of, line_of, report_of
 from coach.batch.rows import Row
-from coach.models import Usage
+from coach.judgement import Usage
 
 REPORT = report(usage=Usage(calls=1, prompt_tokens=10, completion_tokens=2, cost_usd=0.25))
 

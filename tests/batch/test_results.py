@@ -13,7 +13,8 @@ from coach.batch.outcome import Outcome
 from coach.batch.records import Grade
 from coach.batch.rows import rows_of
 from coach.errors import JournalError
-from coach.models import Evidence, Judged, Judgement, JudgeTask
+from coach.judgement import Evidence, Judged, Judgement
+from coach.models import JudgeTask
 from coach.pipeline import Pipeline
 
 ANSWER = "A cache pays off where the same reads repeat often. You pay with invalidation when the truth changes. Number"

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from coach.asked import Brought
 from coach.batch.rows import Row, read_entry, rows_of
 from coach.errors import InputError
-from coach.pipeline import Brought
 
 
 def row(**content: Any) -> Row:

@@ -10,7 +10,7 @@ from fakes import HashEmbedder, ScriptedJudge
 
 from coach.batch.reading import Source
 from coach.batch.run import Job, Streams, run
-from coach.models import Evidence, Judged
+from coach.judgement import Evidence, Judged
 from coach.pipeline import Pipeline
 
 ANSWER = "A cache pays off where the same reads repeat often. You pay with invalidation when the truth changes."

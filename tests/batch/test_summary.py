@@ -11,7 +11,7 @@ from coach.batch.rows import Row
 from coach.batch.summary import MAX_CAUSES, OTHER_CAUSES, Cause, Done, Summary, Tally
 from coach.batch.wording import duration, sparkline, summary_lines
 from coach.errors import InputError
-from coach.models import LeftOpen, Usage
+from coach.judgement import LeftOpen, Usage
 
 GONE = LeftOpen(what="the judge llm:b", reason="cannot be reached", hint="Is it running?")
 PAID = Usage(calls=1, prompt_tokens=100, cached_tokens=40, completion_tokens=10, cost_usd=0.5)

@@ -17,8 +17,8 @@ from coach.evaluation.grade import GradedRow
 from coach.evaluation.labels import Labelled, load_labelled
 from coach.evaluation.metrics import agreement, levels_agreement
 from coach.evaluation.pins import Expectation, Pin, check_pins, load_pins
+from coach.judgement import Evidence, Judged
 from coach.judges.decision import CARD, DATA
-from coach.models import Evidence, Judged
 from coach.report import CriterionReport, FlagReport, PassageReport, PointReport
 from coach.settings import Settings
 from evals import ANSWERS, FOREIGN, FRESH, KEPT_OUT, PRACTICE

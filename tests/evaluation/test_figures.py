@@ -11,7 +11,7 @@ from coach.evaluation.figures import abstention, by_kind, confusion, quotes, rel
 from coach.evaluation.grade import GradedRow
 from coach.evaluation.labels import Labelled
 from coach.evaluation.metrics import agreement, levels_agreement, quick_qwk
-from coach.models import Evidence
+from coach.judgement import Evidence
 from coach.report import CriterionReport, ErrorReport
 
 LEVELS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=40)

@@ -4,7 +4,7 @@ import pytest
 from builders import ANSWER, report
 
 from coach.evaluation.invariants import broken_rules
-from coach.models import Evidence
+from coach.judgement import Evidence
 from coach.report import CriterionReport, ErrorReport, FeedbackReport
 
 

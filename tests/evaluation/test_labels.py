@@ -10,7 +10,7 @@ from coach import Coach
 from coach.errors import InputError
 from coach.evaluation.grade import grade_all
 from coach.evaluation.labels import Labelled, load_labelled, spread
-from coach.models import Evidence, Judged
+from coach.judgement import Evidence, Judged
 
 BROUGHT = {
     "id": "f1",

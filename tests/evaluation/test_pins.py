@@ -9,7 +9,7 @@ from fakes import HashEmbedder, ScriptedJudge
 from coach import Coach
 from coach.errors import BankError, JudgeRefused
 from coach.evaluation.pins import Expectation, Floor, Pin, PinFile, check_floors, check_pins, load_pin_file
-from coach.models import Abstained, Evidence, Judged
+from coach.judgement import Abstained, Evidence, Judged
 
 ROOT = Path(__file__).parent.parent.parent
 ANSWER = "I ask what the feed is for, whom it serves, and what it may cost, before any model."

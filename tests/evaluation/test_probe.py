@@ -19,7 +19,8 @@ from coach.errors import InputError
 from coach.evaluation.labels import Labelled
 from coach.evaluation.probe import PROBES, chosen_probes, run_probes
 from coach.evaluation.probe_card import ProbeResult, ReportCard, report_card
-from coach.models import Abstained, Evidence, Judged, Judgement, JudgeTask
+from coach.judgement import Abstained, Evidence, Judged, Judgement
+from coach.models import JudgeTask
 from coach.report import JudgeKind
 
 TOPICS = (

@@ -5,8 +5,8 @@ from contextlib import suppress
 import pytest
 
 from coach.errors import CostCapReached
+from coach.judgement import Usage
 from coach.judges.budget import Budget, booked
-from coach.models import Usage
 from coach.pricing import Price
 
 PRICE = Price(prompt=1.0, cached=0.5, completion=2.0, batch=0.5)

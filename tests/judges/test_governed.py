@@ -7,12 +7,12 @@ import pytest
 
 from coach.errors import JudgeUnavailable
 from coach.flow import time_limit
+from coach.judgement import Usage
 from coach.judges import governed
 from coach.judges.chat import ChatReply, ChatRequest, Message
 from coach.judges.governed import GovernedEndpoint, SharedPace
 from coach.judges.pace import START
 from coach.judges.permits import Heard, Lease, Permits
-from coach.models import Usage
 
 REQUEST = ChatRequest((Message("user", "x"),), {"type": "object"}, "reply", max_tokens=100)
 REPLY = ChatReply("{}", "stop", None, Usage(), "json_schema", "m")

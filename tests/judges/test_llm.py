@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coach.errors import CoachError, JudgeRefused, JudgeReplyInvalid, JudgeUnavailable
+from coach.judgement import Abstained, Judged, Judgement, Usage
 from coach.judges.chat import ChatReply, ChatRequest, Finish
 from coach.judges.llm import MORE_ROOM, LLMJudge
-from coach.models import Abstained, Judged, Judgement, JudgeTask, Landmarks, Matches, Question, Span, Usage
+from coach.models import JudgeTask, Landmarks, Matches, Question, Span
 
 ANSWER = "First I ask what the feed is for. A tower model would be too slow, so I give it up."
 BIAS = {"id": "bias", "quotes": ["what the feed is for"], "reasoning": "Asks.", "level": 3}

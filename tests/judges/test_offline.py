@@ -9,12 +9,13 @@ import pytest
 
 from coach import Coach
 from coach.errors import CoachError
+from coach.judgement import Abstained, Judged
 from coach.judges.cross_encoder import FLAGS, GRAPH, TARGETS, Reading
 from coach.judges.decision import CRITERIA, DATA, WEIGHTS, decide, level_shares, load_decision
 from coach.judges.estimate import per_segment
 from coach.judges.features import SIGNS, answer_features, feature_names, flag_signs
 from coach.judges.offline import OfflineJudge
-from coach.models import Abstained, Finding, Judged, JudgeTask
+from coach.models import Finding, JudgeTask
 from coach.segment import segment
 from coach.weights import DIMENSION
 

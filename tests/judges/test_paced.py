@@ -10,10 +10,10 @@ from servers.scripted import said, scripted
 
 from coach.errors import CostCapReached
 from coach.flow import time_limit
+from coach.judgement import Usage
 from coach.judges.chat import ChatReply, ChatRequest, Message
 from coach.judges.endpoint import Endpoint
 from coach.judges.paced import FIRST_LOOK, PATIENCE, PacedEndpoint, Purse
-from coach.models import Usage
 from coach.pricing import Price
 
 REQUEST = ChatRequest((Message("user", "x" * 300),), {"type": "object"}, "reply", max_tokens=100)

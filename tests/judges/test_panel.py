@@ -13,6 +13,7 @@ from builders import abstained, judged, rubric
 from fakes import ScriptedJudge
 
 from coach.errors import CoachError, CostCapReached, InputError, JudgeRefused, JudgeUnavailable
+from coach.judgement import Abstained, Judged, Judgement, LeftOpen, PointVerdict, RaisedFlag, Usage, Verdict
 from coach.judges import make_judge
 from coach.judges.budget import Budget, BudgetedEndpoint
 from coach.judges.cache import CachedJudge, cache_info, clear_cache
@@ -22,20 +23,7 @@ from coach.judges.examples import Examples
 from coach.judges.llm import LLMJudge
 from coach.judges.panel import EscalatingJudge, PanelJudge, SampledJudge
 from coach.judges.reply import partial_verdicts
-from coach.models import (
-    Abstained,
-    Judged,
-    Judgement,
-    JudgeTask,
-    Landmarks,
-    LeftOpen,
-    Matches,
-    PointVerdict,
-    Question,
-    RaisedFlag,
-    Usage,
-    Verdict,
-)
+from coach.models import JudgeTask, Landmarks, Matches, Question
 from coach.pricing import Price
 from coach.settings import Settings
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from coach.errors import BankError
+from coach.judgement import Judged, Usage
 from coach.judges.chat import Quirks
 from coach.judges.contradiction import contradiction
 from coach.judges.quirks import KEEP_SECONDS, QuirkNotes, learn, step_down
 from coach.judges.retry import retry_after
-from coach.models import Judged, Usage
 from coach.pricing import Price, add_usage, cost_of, load_prices, price_of
 
 

@@ -9,10 +9,11 @@ import pytest
 from builders import rubric
 
 from coach.errors import InputError, JudgeUnavailable
+from coach.judgement import Judged, Usage
 from coach.judges.chat import ChatReply, ChatRequest
 from coach.judges.llm import LLMJudge
 from coach.judges.replay import RecordingEndpoint, ReplayJudge
-from coach.models import Judged, JudgeTask, Landmarks, Matches, Question, Usage
+from coach.models import JudgeTask, Landmarks, Matches, Question
 
 ENTRY = {"id": "bias", "quotes": ["what it is for"], "reasoning": "Asks.", "level": 3}
 TEXT = json.dumps({"criteria": [ENTRY]})

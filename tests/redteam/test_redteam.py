@@ -13,9 +13,9 @@ from fakes import HashEmbedder
 from redteam.attacks import ATTACKS, FAMILIES, HONEST
 
 from coach import Coach
+from coach.judgement import Usage
 from coach.judges.chat import ChatReply, ChatRequest
 from coach.judges.llm import LLMJudge
-from coach.models import Usage
 from coach.neutralize import fence_for
 from coach.prompting import render_judge_prompt
 from coach.report import FeedbackReport

@@ -8,7 +8,8 @@ from builders import ANSWER, report, rubric
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coach.models import BROUGHT, Evidence, Question
+from coach.judgement import Evidence
+from coach.models import BROUGHT, Question
 from coach.render import RENDERERS, terminal
 from coach.render.highlight import pieces
 from coach.render.plain import headline, inert, judged_by, notes, title, used

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from coach.models import Abstained, GapStatus, Judgement, LeftOpen, shortfall
+from coach.judgement import Abstained, GapStatus, Judgement, LeftOpen, shortfall
 
 
 @pytest.mark.parametrize(
