@@ -28,6 +28,7 @@ from coach.batch.records import Grade
 from coach.batch.run import Job, run
 from coach.embed import Vectors, default_embedder
 from coach.errors import CoachError
+from coach.judgement import Judgement
 from coach.judges.endpoint import Endpoint
 from coach.judges.llm import LLMJudge
 from coach.judges.offline import OfflineJudge
@@ -131,15 +132,20 @@ class Simulated(Pipeline):
         if isinstance(template, CoachError):
             raise template
         self._template = template
-        self._made = asyncio.run(super().grade_prepared(template, id="1"))
+        self._said = asyncio.run(super().judge_prepared(template))
+        self._made = super().report("1", template, self._said)
 
     def prepare_many(self, answers: Sequence[tuple[Asked, str]]) -> list[Prepared | CoachError]:
         """See `Pipeline.prepare_many`."""
         return [self._template._replace(task=self._template.task._replace(answer=a)) for _, a in answers]
 
-    async def grade_prepared(self, prepared: Prepared, *, id: str) -> FeedbackReport:
-        """See `Pipeline.grade_prepared`."""
+    async def judge_prepared(self, prepared: Prepared) -> Judgement:
+        """See `Pipeline.judge_prepared`."""
         await asyncio.sleep(0)
+        return self._said
+
+    def report(self, id: str, prepared: Prepared, judgement: Judgement) -> FeedbackReport:
+        """See `Pipeline.report`."""
         return self._made
 
 

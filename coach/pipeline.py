@@ -111,30 +111,18 @@ class Pipeline:
 
     async def grade_prepared(self, prepared: Prepared, *, id: str) -> FeedbackReport:
         """The rest of `agrade`, for an answer that went through `prepare_many`."""
-        judgement = decided_by_screen(prepared.task) if prepared.decided else await self.judge.judge(prepared.task)
-        return self._report(id, prepared, judgement)
+        return self.report(id, prepared, await self.judge_prepared(prepared))
 
-    def failed(self, id: str, question_id: str, error: CoachError) -> FeedbackReport:
-        """The report of an answer that could not be graded: status `failed`, no grade."""
-        return FeedbackReport(
-            id=id,
-            status="failed",
-            question_id=question_id,
-            total=None,
-            overall=None,
-            judge=self._judge_info(),
-            fingerprint=Fingerprint(
-                answer="", rubric="", prompt=self.judge.prompt_fingerprint, judge=self.judge.fingerprint
-            ),
-            usage=error.usage or Usage(),
-            error=_error_report(error),
-        )
+    async def judge_prepared(self, prepared: Prepared) -> Judgement:
+        """What the judge says, or the screen where that decides.
 
-    async def aclose(self) -> None:
-        """Close the judge's connections."""
-        await self.judge.aclose()
+        Raises:
+            JudgeError: the judge gave no verdict at all.
+        """
+        return decided_by_screen(prepared.task) if prepared.decided else await self.judge.judge(prepared.task)
 
-    def _report(self, id: str, prepared: Prepared, judgement: Judgement) -> FeedbackReport:
+    def report(self, id: str, prepared: Prepared, judgement: Judgement) -> FeedbackReport:
+        """The report that a judgement makes: evidence checked, scored, with what to do next."""
         task = prepared.task
         verdicts = tuple(credit(verify_verdict(v, task.answer)) for v in judgement.verdicts)
         flags, dropped = standing_flags(judgement.red_flags, task)
@@ -181,6 +169,26 @@ class Pipeline:
             usage=judgement.usage,
             error=_error_report(failure) if failure else None,
         )
+
+    def failed(self, id: str, question_id: str, error: CoachError) -> FeedbackReport:
+        """The report of an answer that could not be graded: status `failed`, no grade."""
+        return FeedbackReport(
+            id=id,
+            status="failed",
+            question_id=question_id,
+            total=None,
+            overall=None,
+            judge=self._judge_info(),
+            fingerprint=Fingerprint(
+                answer="", rubric="", prompt=self.judge.prompt_fingerprint, judge=self.judge.fingerprint
+            ),
+            usage=error.usage or Usage(),
+            error=_error_report(error),
+        )
+
+    async def aclose(self) -> None:
+        """Close the judge's connections."""
+        await self.judge.aclose()
 
     def _judge_info(self) -> JudgeInfo:
         return JudgeInfo(kind=self.judge.kind, name=self.judge.name, model=self.judge.model)

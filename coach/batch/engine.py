@@ -1,6 +1,6 @@
 """The engine: rows in, outcomes out in the same order, any number of them in constant memory.
 
-    rows -> window -> journal? -> sorted by question -> encoded in large batches -> judge -> journal -> outcomes
+    rows -> window -> journal? -> sorted by question -> encoded in large batches -> judge -> report -> journal -> outcomes
     `--- a thread of its own ---'                       `----- another -----'       `- as many at once as go well -'
 
 A window of rows is read, looked up and prepared while the one before it is judged. Windows that nobody takes hold up
@@ -23,6 +23,7 @@ from coach.batch.results import Results
 from coach.batch.rows import Row
 from coach.errors import CoachError, CostCapReached, JudgeError, JudgeUnavailable
 from coach.flow import Lane, time_limit
+from coach.judgement import Judgement
 from coach.pipeline import Pipeline
 from coach.prepare import Prepared
 
@@ -34,6 +35,8 @@ POLL = 0.5
 """Seconds between looks at rows that another process has claimed."""
 GRACE = 5.0
 """Seconds that calls under way get to finish after `stop`."""
+TURNS = 4
+"""Turns of the event loop that a reply waits before it is worked up: meanwhile the next call goes out, and its wait is used."""
 GIVE_UP_AFTER = 20
 """Rows in a row that the judge fails before the run ends: the rest would fail too, and slowly."""
 
@@ -98,6 +101,7 @@ class Engine:
         self._backlog: deque[_Job] = deque()
         self._all_fed = False
         self._active: set[asyncio.Task[None]] = set()
+        self._at_judge = 0
         self._failed_in_a_row = 0
         self._judged_any = False
         self._said_that_it_waits = False
@@ -144,7 +148,7 @@ class Engine:
     @property
     def under_way(self) -> int:
         """Answers at the judge now."""
-        return len(self._active)
+        return self._at_judge
 
     # --- ends -------------------------------------------------------------------------------------------------------
 
@@ -263,7 +267,7 @@ class Engine:
                 self._results.capped([job.slot for job in self._backlog])
                 self._backlog.clear()
                 self._taken.set()
-            elif self._backlog and len(self._active) < min(self._flow.concurrency, pace.limit):
+            elif self._backlog and self._at_judge < min(self._flow.concurrency, pace.limit):
                 if pace.pause > 0:
                     await self._changed(pace.pause)
                     continue
@@ -282,6 +286,7 @@ class Engine:
 
     def _start(self, job: _Job) -> None:
         self._taken.set()
+        self._at_judge += 1
         task = self._watched(self._judge(job))
         self._active.add(task)
         task.add_done_callback(self._gone)
@@ -292,8 +297,10 @@ class Engine:
 
     async def _judge(self, job: _Job) -> None:
         try:
-            async with time_limit(self._flow.deadline):
-                report = await self._pipeline.grade_prepared(job.prepared, id=job.slot.row.id)
+            judgement = await self._judgement(job)
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+            report = self._pipeline.report(job.slot.row.id, job.prepared, judgement)
         except TimeoutError:
             told = f"the judge took longer than {self._flow.deadline:g} s over this row"
             self._settle_failed(job.slot, JudgeUnavailable(told))
@@ -302,15 +309,25 @@ class Engine:
         except Exception as error:  # one row's misfortune, even of our making, must not cost the others
             self._settle_failed(job.slot, CoachError(f"a bug of ours: {type(error).__name__}: {error}"))
         else:
-            if not job.prepared.decided:
-                self._pipeline.pace.went_well(len(self._active))
-                self._failed_in_a_row = 0
-                self._judged_any = True
-            self.capped = self.capped or report.incomplete == "over_budget"
             if report.error is None:
                 self._results.graded(job.slot, report)
             else:
                 self._results.unjudged(job.slot, report)
+
+    async def _judgement(self, job: _Job) -> Judgement:
+        """What the judge says; what that means for the next call is noted before one goes out."""
+        try:
+            async with time_limit(self._flow.deadline):
+                judgement = await self._pipeline.judge_prepared(job.prepared)
+            if not job.prepared.decided:
+                self._pipeline.pace.went_well(self._at_judge)
+                self._failed_in_a_row = 0
+                self._judged_any = True
+            self.capped = self.capped or judgement.incomplete == "over_budget"
+            return judgement
+        finally:
+            self._at_judge -= 1
+            self._change.set()
 
     def _settle_failed(self, slot: Slot, error: CoachError) -> None:
         self.capped = self.capped or isinstance(error, CostCapReached)

@@ -23,6 +23,8 @@ from coach.judgement import Abstained, Evidence, Judged, Judgement, Usage
 from coach.judges.panel import PanelJudge
 from coach.models import JudgeTask
 from coach.pipeline import Pipeline
+from coach.prepare import Prepared
+from coach.report import FeedbackReport
 
 ANSWER = "A cache pays off where the same reads repeat often. You pay with invalidation when the truth changes. Number"
 QUOTE = Evidence(quote="the same reads repeat")
@@ -109,6 +111,20 @@ def test_no_more_than_the_limit_are_judged_at_once() -> None:
     judge = Judge(lambda n: asyncio.sleep(0.001))
     asyncio.run(collect(make(judge, rows(*range(30)), concurrency=3)))
     assert judge.peak == 3
+
+
+def test_the_next_call_goes_out_before_a_reply_is_worked_up() -> None:
+    judge = Judge(lambda n: asyncio.sleep(0))
+    seen: list[int] = []
+
+    class Watched(Pipeline):
+        def report(self, id: str, prepared: Prepared, judgement: Judgement) -> FeedbackReport:
+            seen.append(len(judge.asked))
+            return super().report(id, prepared, judgement)
+
+    engine = Engine(Watched(judge=judge, embedder=HashEmbedder()), rows(*range(4)), flow=Flow(concurrency=1))
+    asyncio.run(collect(engine))
+    assert seen == [2, 3, 4, 4]
 
 
 def test_rows_of_one_question_are_judged_together() -> None:
