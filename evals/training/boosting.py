@@ -10,21 +10,18 @@ from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegress
 
 from coach.judges.trees import LEAF, Trees
 
-SEED = 0
+COMMON: dict[str, Any] = {"max_depth": None, "subsample": 0.7, "max_features": 0.3, "init": "zero", "random_state": 0}
+"""Each tree on part of the answers and inputs, so that no single one weighs much; started from zero, as `arrays` reads them."""
 
 
 def booster() -> GradientBoostingRegressor:
-    """Many small steps, each on part of the answers and inputs, so that no single one weighs much."""
+    """Many small steps towards a number."""
     return GradientBoostingRegressor(
         n_estimators=100,
         learning_rate=0.05,
         max_leaf_nodes=16,
-        max_depth=None,
         min_samples_leaf=25,
-        subsample=0.7,
-        max_features=0.3,
-        init="zero",
-        random_state=SEED,
+        **COMMON,
     )
 
 
@@ -34,12 +31,8 @@ def classifier() -> GradientBoostingClassifier:
         n_estimators=80,
         learning_rate=0.08,
         max_leaf_nodes=12,
-        max_depth=None,
         min_samples_leaf=30,
-        subsample=0.7,
-        max_features=0.3,
-        init="zero",
-        random_state=SEED,
+        **COMMON,
     )
 
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,18 +16,6 @@ from coach.batch.records import Grade
 
 A, B, C = b"a" * 32, b"b" * 32, b"c" * 32
 GRADE = Grade(b'"status":"ok"}', "[50.0,3,{},[],[],[1,10,0,2,0,0.25]]")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "j.sqlite"
-
-
-@pytest.fixture
-def journal(path: Path) -> Iterator[Journal]:
-    book = Journal(path, timeout=0.1)
-    yield book
-    book.close()
 
 
 def test_a_row_is_claimed_once(journal: Journal, path: Path) -> None:

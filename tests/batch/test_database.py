@@ -12,11 +12,6 @@ from coach.errors import JournalError
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "j.sqlite"
-
-
-@pytest.fixture
 def db(path: Path) -> Iterator[Database]:
     opened = Database(path, timeout=0.1)
     opened.execute("create table notes (text)")

@@ -5,7 +5,7 @@ import os
 import resource
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -18,18 +18,6 @@ from coach.errors import JournalError
 A, B, C = b"a" * 32, b"b" * 32, b"c" * 32
 GRADE = Grade(b'"status":"ok"}', "[50.0,3,{},[],[],[1,10,0,2,0,0.25]]")
 OTHER = Grade(b'"status":"ok","n":2}', "[null,null,{},[],[],[1,10,0,2,0,null]]")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "j.sqlite"
-
-
-@pytest.fixture
-def journal(path: Path) -> Iterator[Journal]:
-    book = Journal(path, timeout=0.1)
-    yield book
-    book.close()
 
 
 def test_a_kept_grade_is_found_by_its_key(journal: Journal) -> None:
