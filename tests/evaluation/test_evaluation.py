@@ -184,7 +184,7 @@ def test_runs_over_other_answers_cannot_be_compared() -> None:
 
 
 def test_all_labelled_answers_are_read() -> None:
-    assert len(load_labelled(ROOT / "evals" / "answers")) == 7739
+    assert len(load_labelled(ROOT / "evals" / "answers")) == 11439
 
 
 def test_a_line_that_is_no_label_is_told(tmp_path: Path) -> None:
