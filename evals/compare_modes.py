@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from coach.evaluation.grade import make_preparer
-from coach.evaluation.labels import Labelled, load_labelled
+from coach.evaluation.labels import Labelled, load_labelled, spread
 from coach.judgement import Judged, Judgement
 from coach.judges.endpoint import Endpoint
 from coach.judges.llm import LLMJudge
@@ -25,8 +25,7 @@ MODES = {"all": 0, "groups of 3": 3, "each": 1}
 
 def pick(count: int) -> tuple[Labelled, ...]:
     """Answers spread over the questions and the scale, the same each time."""
-    rows = load_labelled(ANSWERS)
-    return tuple(rows[:: max(1, len(rows) // count)][:count])
+    return spread(load_labelled(ANSWERS), count)
 
 
 async def run_mode(endpoint: Endpoint, per_call: int, tasks: list[JudgeTask], max_tokens: int) -> list[Judgement]:

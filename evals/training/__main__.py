@@ -1,4 +1,4 @@
-"""Train the offline judge, measure it on a third of the questions that was kept from it, then train it on all and ship it."""
+"""Train the offline judge, measure it on questions that were kept from it, then train it on all and ship it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from coach.judges.offline import OfflineJudge
 from coach.models import JudgeTask
 from coach.settings import Settings
 from coach.weights import sha256_of
-from evals import ANSWERS, FOREIGN, FRESH, PRACTICE, ROOT
+from evals import ANSWERS, FOREIGN, FRESH, KEPT_OUT, PRACTICE, ROOT
 from evals.training.data import build_data, prepare
 from evals.training.examples import answers_digest, read_second
 from evals.training.measure import held_out_figures
-from evals.training.networks import kept_out, questions_of, train_networks
+from evals.training.networks import kept_from, kept_out, questions_of, train_networks
 from evals.training.stack import fit_decision
 from evals.training.swapped import swapped_rows
 from evals.training.tables import render
@@ -45,6 +45,8 @@ def main() -> None:
     args = parser.parse_args()
     if not (args.keep and MEASURED.exists() and SHIPPED.exists()):
         train_networks(MEASURED, SHIPPED)
+    elif kept_from(MEASURED).read_text(encoding="utf-8") != KEPT_OUT.read_text(encoding="utf-8"):
+        raise SystemExit(f"{MEASURED} was kept from other questions than {KEPT_OUT} names. Train anew, without --keep.")
     ship(MEASURED, SHIPPED)
 
 
@@ -69,7 +71,7 @@ def ship(measured: Path, shipped: Path) -> None:
     card = {
         "what": "all-MiniLM-L6-v2 fine-tuned on question, points and answer; a sum of what it reads and counts, and trees",
         "trained_on": f"{len(rows)} answers of evals/answers",
-        "measured_on": f"{len(unseen)} of them, read before the last round, when it had seen {len(rows) - len(unseen)} others",
+        "measured_on": f"{len(unseen)} of them, read before the last round, when it had seen nothing of their questions",
         "decision_fitted_on": "the same readings",
         "labels": "by language models, writer and labeller alike; no person took part",
         "trained_at": datetime.now(UTC).date().isoformat(),

@@ -26,7 +26,7 @@ OFF_TOPIC = {
     "systems_thinking": 0.2,
     "expert_coverage": 0.0,
 }
-"""Levels of an answer to another question, as off-topic answers are labelled on average; how well it is told stays as it was."""
+"""Levels of an answer to another question, about as the writers of parts 1 to 11 labelled them; how well it is told stays."""
 FILLERS = (
     "I hope that makes sense so far.",
     "Bear with me, I am thinking as I go.",

@@ -15,7 +15,7 @@ from coach.judges.cross_encoder import FLAGS, Reading
 from coach.judges.decision import CRITERIA
 from coach.judges.features import answer_features, answer_vectors, flag_signs
 from coach.models import JudgeTask
-from evals.training.swapped import MARK
+from evals.training.swapped import MARK, block_of
 
 _CHUNK = 256
 """Answers encoded together."""
@@ -38,7 +38,8 @@ class Data(NamedTuple):
     """Shape (n, c), NaN where a label is null."""
     flags: np.ndarray
     """Shape (n, r)."""
-    groups: np.ndarray
+    blocks: np.ndarray
+    """Shape (n,): of the question, see `evals.training.swapped.block_of`; folds keep blocks together."""
     swapped: np.ndarray
     """Shape (n,): answers put under another question, to be fitted on; everything that is calibrated rests on the others."""
 
@@ -70,6 +71,6 @@ def build_data(prepared: Sequence[tuple[Labelled, JudgeTask]], readings: Sequenc
         readings=tuple(readings),
         levels=np.array(levels),
         flags=np.array([[f in r.red_flags for f in FLAGS] for r in rows]),
-        groups=np.array([r.group for r in rows]),
+        blocks=np.array([block_of(r.group) for r in rows]),
         swapped=np.array([r.id.endswith(MARK) for r in rows]),
     )

@@ -50,8 +50,12 @@ def read_second(path: Path = SECOND_LABELS) -> dict[str, dict[str, Any]]:
 
 def answers_digest(rows: Sequence[Labelled], second: dict[str, dict[str, Any]]) -> str:
     """Tells whether two measurements were made on the same questions, answers and labels, the second ones included."""
-    first = [r._asdict() | {"red_flags": sorted(r.red_flags), "covered": sorted(r.covered or ())} for r in rows]
-    return digest_of([first, second])
+    return digest_of([[_told(row) for row in rows], second])
+
+
+def _told(row: Labelled) -> dict[str, Any]:
+    covered = None if row.covered is None else sorted(row.covered)
+    return row._asdict() | {"red_flags": sorted(row.red_flags), "covered": covered}
 
 
 def _example(row: Labelled, question: Question, second: dict[str, Any] | None) -> Example:
@@ -64,12 +68,22 @@ def _example(row: Labelled, question: Question, second: dict[str, Any] | None) -
     ]
     return Example(
         window=windows(load_tokenizer(), question.question, points, row.answer)[0],
-        levels=tuple(
-            _mean([label["overall"] if t == "overall" else label["criteria"][t] for label in labels]) for t in TARGETS
-        ),
+        levels=tuple(_level(target, labels) for target in TARGETS),
         flags=tuple(_mean([float(f in label["red_flags"]) for label in labels]) for f in FLAGS),
         covered=tuple(covered),
     )
+
+
+def _level(target: str, labels: Sequence[dict[str, Any]]) -> float:
+    """The labels' mean; of an answer that all of them call off topic the lowest.
+
+    Some labellers graded the criteria of such an answer as one to the question that it does answer.
+    """
+    if target == "overall":
+        return _mean([label["overall"] for label in labels])
+    given = [label["criteria"][target] for label in labels if label["criteria"][target] is not None]
+    off_topic = all("off_topic" in label["red_flags"] for label in labels)
+    return float(min(given)) if given and off_topic and target != "communication" else _mean(given)
 
 
 def _mean(values: Sequence[float | None]) -> float:

@@ -70,7 +70,7 @@ def _first_opinion(data: Data, kept: np.ndarray, counted: np.ndarray) -> tuple[n
     weights, offsets, held = [], [], []
     for k in range(len(FLAGS)):
         target = data.flags[kept, k]
-        held.append(held_out(_opinion, scaled, target, data.groups[kept], heavy))
+        held.append(held_out(_opinion, scaled, target, data.blocks[kept], heavy))
         model = fitted(_opinion(), scaled, target, heavy)
         weights.append(model.coef_[0] * scale)
         offsets.append(float(model.intercept_[0] - weights[-1] @ mean))

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 
+from coach.evaluation.figures import twins
 from coach.evaluation.grade import GradedRow, grade_rows
 from coach.evaluation.labels import Labelled
 from coach.evaluation.metrics import agreement
@@ -52,9 +53,9 @@ def held_out_figures(data: Data, rows: Sequence[Labelled], styles: dict[str, str
     reader = KnownReadings(data)
     graded: list[GradedRow] = []
     probabilities, covered, doubts, errors = [], [], [], []
-    for fit, test in GroupKFold(FOLDS, shuffle=True, random_state=1).split(data.features, groups=data.groups):
+    for fit, test in GroupKFold(FOLDS, shuffle=True, random_state=1).split(data.features, groups=data.blocks):
         decision = fit_decision(data, fit)
-        groups = set(data.groups[test])
+        groups = {data.rows[i].group for i in test}
         graded += grade_rows(OfflineJudge(decision, reader), [r for r in rows if r.group in groups])
         for i in test[~data.swapped[test]]:
             scores = decide(decision, data.readings[i], data.features[i], data.signs[i], data.vectors[i])
@@ -68,7 +69,7 @@ def held_out_figures(data: Data, rows: Sequence[Labelled], styles: dict[str, str
     told = agreement(graded)
     told["points"] = _points(np.array(probabilities), np.array(covered))
     told["reliability"] = reliability(np.array(doubts), np.array(errors))
-    told["twins_within_one"] = twins_within_one(graded)
+    told["twins"] = twins(graded)
     told["above_two"] = above_two(graded, styles)
     return told
 
@@ -94,14 +95,6 @@ def reliability(doubts: np.ndarray, errors: np.ndarray) -> list[dict[str, float]
         }
         for p in parts
     ]
-
-
-def twins_within_one(graded: Sequence[GradedRow]) -> dict[str, float]:
-    """Pairs that say the same in another manner: how many are graded within one step of each other."""
-    by_id = {g.label.id: g.report.overall for g in graded}
-    pairs = [(g.report.overall, by_id.get(g.label.twin_of)) for g in graded if g.label.twin_of]
-    apart = [abs(a - b) for a, b in pairs if a is not None and b is not None]
-    return {"pairs": len(apart), "share": round(float(np.mean(np.array(apart) <= 1)), 3)}
 
 
 def above_two(graded: Sequence[GradedRow], styles: dict[str, str]) -> dict[str, dict[str, int]]:

@@ -177,7 +177,7 @@ def fit(examples: Sequence[Example], *, draw: Draw, seed: int = 0) -> Network:
         seed: of order and masks.
 
     Raises:
-        RuntimeError: no rate made it learn.
+        RuntimeError: no rate made it learn, or a later round undid it.
     """
     torch.use_deterministic_algorithms(True)
     first, *later = ROUNDS
@@ -190,7 +190,8 @@ def fit(examples: Sequence[Example], *, draw: Draw, seed: int = 0) -> Network:
     else:
         raise RuntimeError("the network learns at none of the rates")
     for number, one in enumerate(later, start=1):
-        train_round(network, one, examples, draw, seed + number)
+        if not train_round(network, one, examples, draw, seed + number):
+            raise RuntimeError(f"the network unlearned what it had learned in round {number + 1}")
     return network
 
 

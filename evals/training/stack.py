@@ -57,7 +57,7 @@ def fit_decision(data: Data, kept: np.ndarray, *, digest: str = "") -> Decision:
     coverage = np.full(len(kept), 2.0)
     for j, criterion in enumerate(CRITERIA):
         known = ~np.isnan(data.levels[kept, j])
-        target, groups, honest = data.levels[kept, j][known], data.groups[kept][known], ~data.swapped[kept][known]
+        target, groups, honest = data.levels[kept, j][known], data.blocks[kept][known], ~data.swapped[kept][known]
         first = _fit_levels(both[known], target, groups, honest, wide=wide[known])
         second = _fit_levels(FEATURE_SCALE * counted[known], target, groups, honest)
         errors = np.abs(first.held - target)[honest]
@@ -148,7 +148,7 @@ def _fit_points(data: Data, kept: np.ndarray, coverage: np.ndarray) -> np.ndarra
     inputs, target = [], []
     for place, i in enumerate(kept):
         made = data.rows[i].covered
-        if made is not None:
+        if made is not None and not data.swapped[i]:
             inputs.append(np.column_stack(point_inputs(data.readings[i].points, float(coverage[place]))))
             target += [p + 1 in made for p in range(len(inputs[-1]))]
     model = LogisticRegression(C=10.0, fit_intercept=False, max_iter=2000).fit(np.vstack(inputs), target)

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 
 from coach.embed import Embedder
 from coach.evaluation.labels import Labelled
+from coach.fingerprints import digest
 from coach.models import Question
 from evals.training.augment import OFF_TOPIC, unlike
 
+BLOCKS = 10
+"""Parts of the questions. Answers are swapped within one of them, so that a fold of whole blocks holds both ends of each swap."""
 SHARE = 0.12
 """Of all answers."""
 MARK = "~swapped"
@@ -19,7 +22,7 @@ MARK = "~swapped"
 def swapped_rows(
     rows: Sequence[Labelled], questions: Sequence[Question], embedder: Embedder, *, seed: int = 0
 ) -> list[Labelled]:
-    """Some of the answers, each under one of the questions least like its own, labelled as off-topic answers are.
+    """Some of the answers, each under a question of their block unlike their own, labelled as off-topic answers are.
 
     Args:
         rows: labelled answers to many questions.
@@ -29,9 +32,19 @@ def swapped_rows(
     """
     rng = random.Random(seed)  # noqa: S311 - a choice of examples, no secret
     of = {q.reference: row for row, q in zip(rows, questions, strict=True)}
-    others = unlike(list(of), embedder)
-    chosen = rng.sample(range(len(rows)), round(SHARE * len(rows)))
+    others: dict[str, list[str]] = {}
+    for block in range(BLOCKS):
+        own = [reference for reference, row in of.items() if block_of(row.group) == block]
+        if len(own) > 1:
+            others |= unlike(own, embedder)
+    able = [i for i, q in enumerate(questions) if others.get(q.reference)]
+    chosen = rng.sample(able, min(len(able), round(SHARE * len(rows))))
     return [_under(rows[i], of[rng.choice(others[questions[i].reference])]) for i in sorted(chosen)]
+
+
+def block_of(group: str) -> int:
+    """Which of the blocks a question belongs to, 0..BLOCKS-1, by its id or topic."""
+    return int(digest(group)[:8], 16) % BLOCKS
 
 
 def _under(row: Labelled, other: Labelled) -> Labelled:

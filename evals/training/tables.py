@@ -39,21 +39,21 @@ def _told(card: dict[str, Any]) -> str:
     given, n = held["overall"]["n"], held["overall"]["n"] + held["abstained"] + held["failed"]
     return (
         f"Trained {card['trained_at']} on {card['trained_on']}. The first column is of the network before it was shown the "
-        f"answers to a third of the questions, the others are of the one shipped. On questions not seen {given} of {n} answers "
+        f"answers to a fifth of the questions, the others are of the one shipped. On questions not seen {given} of {n} answers "
         f"got a total, {held['abstained']} none ({held['abstained'] / n:.0%}, the judge being too unsure), {held['failed']} "
         f"failed."
     )
 
 
 def _overall(sets: Sequence[dict[str, Any]]) -> str:
-    overall, twins = [s["overall"] for s in sets], sets[0]["twins_within_one"]
+    overall, twins = [s["overall"] for s in sets], sets[0]["twins"]
     rows = [
         ("kappa (quadratic)", *(_interval(o, "qwk") for o in overall), "0.85"),
         ("Spearman", *(_interval(o, "spearman") for o in overall), "0.85"),
         ("Spearman of the total", *(f"{s['total_spearman']:.2f}" for s in sets), ""),
         ("exact", *(f"{o['exact']:.0%}" for o in overall), ""),
         ("within one", *(f"{o['within_one']:.0%}" for o in overall), "95%"),
-        ("twins within one of each other", f"{twins['share']:.0%} of {twins['pairs']} pairs", "", "", "", "95%"),
+        ("twins within one of each other", f"{twins['within_one']:.0%} of {twins['pairs']} pairs", "", "", "", "95%"),
         ("red flags, micro-F1", *(f"{s['red_flags']['micro_f1']:.2f}" for s in sets), "0.70"),
         ("answers with a total", *(o["n"] for o in overall), ""),
     ]

@@ -7,7 +7,7 @@ from fakes import HashEmbedder
 
 from coach.bank import load_bank
 from coach.evaluation.labels import Labelled
-from evals.training.swapped import MARK, SHARE, swapped_rows
+from evals.training.swapped import MARK, SHARE, block_of, swapped_rows
 
 LEVELS: dict[str, int | None] = {"tradeoffs": 3, "communication": 4}
 
@@ -20,7 +20,7 @@ def labelled(number: int, question_id: str) -> Labelled:
 
 @pytest.fixture(scope="module")
 def rows() -> list[Labelled]:
-    return [labelled(n, f"q{q:02}") for q in (1, 5, 9, 14) for n in range(10)]
+    return [labelled(n, f"q{q:02}") for q in range(1, 26) for n in range(4)]
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +33,11 @@ def test_a_share_of_the_answers_is_put_under_another_question(rows: list[Labelle
     own = {r.id: r.question_id for r in rows}
     assert len(swapped) == round(SHARE * len(rows))
     assert all(r.question_id != own[r.id.removesuffix(MARK)] for r in swapped)
+
+
+def test_an_answer_stays_in_the_block_of_its_own_question(rows: list[Labelled], swapped: list[Labelled]) -> None:
+    own = {r.id: r.question_id for r in rows}
+    assert all(block_of(own[r.id.removesuffix(MARK)]) == block_of(r.group) for r in swapped)
 
 
 def test_such_an_answer_is_labelled_off_topic(swapped: list[Labelled]) -> None:
