@@ -27,9 +27,9 @@ from coach.models import MAX_LEVEL, JudgeTask, Landmarks, Segment
 from coach.report import JudgeKind
 
 MIN_WORDS = 20
-"""Fewer words hold too little for an estimate to mean anything; of the labelled answers 1% are shorter."""
+"""Fewer words hold too little for an estimate to mean anything; hardly any of the labelled answers is shorter."""
 COVERED, PARTIAL = 0.65, 0.40
-"""Probabilities from which a point counts as covered or partly so; see evals/README.md for how often that holds."""
+"""Probabilities from which a point counts as covered or partly so; see evals/figures.md for how often that holds."""
 REJECTED, CLOSE = 0.30, 0.55
 """A point that is improbable although a passage is this close and takes the other stance counts as contradicted."""
 SHOWN = 60
