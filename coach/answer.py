@@ -22,6 +22,8 @@ _REMOVED = (
 """What is taken out of every answer, in this order. Joiners (U+200C, U+200D) stay: scripts and emoji need them."""
 
 _LONE = re.compile("[\ud800-\udfff]")
+_APOSTROPHE = re.compile(r"(?<=\w)[\u2019\u02bc\uff07](?=\w)")
+"""As phones and word processors type it; inside a word all that follows knows the plain one only."""
 
 
 class CleanAnswer(NamedTuple):
@@ -46,6 +48,7 @@ def clean_answer(text: str) -> CleanAnswer:
     text, lone = _LONE.subn("\ufffd", text)
     if lone:
         warnings.append(f"{lone} broken character{'s' if lone > 1 else ''} replaced in the answer.")
+    text = _APOSTROPHE.sub("'", text)
     if not text.strip():
         raise InputError("the answer is empty", hint="Write an answer first; there is nothing to grade.")
     if len(text) > MAX_ANSWER_CHARS:

@@ -1,4 +1,4 @@
-"""What was strong, what to do next in order of points to be won, and a question to go on with.
+"""What was strong, what to do next (red flags, then by points to be won), and a question to go on with.
 
 Every sentence here is either fixed text, a text of the bank, or a quote found in the answer: nothing is invented.
 """
@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from coach.judgement import Judged, RaisedFlag, Verdict
-from coach.models import Question, RedFlag, Rubric
+from coach.models import MAX_LEVEL, Question, RedFlag, Rubric
 from coach.report import NextStep, PointReport
 from coach.scoring import ScoreCard, gain_without_caps, gains
 
@@ -29,6 +29,14 @@ _ADVICE = {
     "systems_thinking": "Follow it past launch: pipeline, feedback loops, monitoring, rollback and who owns them.",
     "communication": "Make one point a paragraph and carry it with an example, a number or a scenario.",
 }
+_TOP_ADVICE = {
+    "product_framing": "Tie each choice that follows back to the goal, and say which goal you would give up first.",
+    "tradeoffs": "Put a number on what it costs, and name the value at which you would switch.",
+    "long_term_metrics": "Add a guard metric with its limit, and say how a short-term gain could mislead you.",
+    "systems_thinking": "Name the failure you fear most, what would show it, and what you would go back to.",
+    "communication": "Leave out what this listener does not need, and carry the main point with one vivid case.",
+}
+"""For an answer that is sound already: what separates level 4 from level 3."""
 _FLAG_ADVICE = {
     "model_first": "Name the goal and the constraints before any model.",
     "short_term_metrics": "Make lasting value the goal; clicks are a signal beside it.",
@@ -104,10 +112,17 @@ def _strengths(
             if quote:
                 by_quote.setdefault(quote, []).append(titles[v.criterion_id])
     strong = [f"{', '.join(shown)}: “{shorten(quote)}”" for quote, shown in by_quote.items()]
+    return (*strong, *_points_made(points))
+
+
+def _points_made(points: Sequence[PointReport]) -> tuple[str, ...]:
     covered = [p.text for p in points if p.status == "covered"]
-    if covered:
-        strong.append(f"Makes {len(covered)} of {len(points)} expert points, among them: {covered[0]}")
-    return tuple(strong)
+    if not covered:
+        return ()
+    if len(covered) == len(points):
+        return ("Makes every expert point.",)
+    among = ", among them" if len(covered) > 1 else ""
+    return (f"Makes {len(covered)} of {len(points)} expert points{among}: {covered[0]}",)
 
 
 def _next_steps(
@@ -118,14 +133,19 @@ def _next_steps(
     caps: Mapping[str, float],
 ) -> tuple[NextStep, ...]:
     lifted = _lift_caps(rubric, card, flags, caps)
+    if lifted and min(caps.values(), default=100.0) <= NO_PRAISE_CAP:
+        return lifted
     weighted = {c.id: c.criterion for c in rubric.criteria}
     steps = []
     for gain in gains(card):
         target = weighted[gain.criterion_id].levels[gain.to_level].descriptor
-        own = _missing_advice(points) if gain.criterion_id == "expert_coverage" else _ADVICE.get(gain.criterion_id, "")
+        if gain.criterion_id == "expert_coverage":
+            own = _missing_advice(points)
+        else:
+            own = (_TOP_ADVICE if gain.to_level == MAX_LEVEL else _ADVICE).get(gain.criterion_id, "")
         advice = f"{own} Level {gain.to_level}: {target}".strip()
         steps.append(NextStep(criterion=gain.criterion_id, advice=advice, gain=gain.points))
-    return tuple(sorted((*lifted, *steps), key=lambda step: -step.gain))
+    return (*lifted, *sorted(steps, key=lambda step: -step.gain))
 
 
 def _lift_caps(
@@ -138,14 +158,17 @@ def _lift_caps(
     return tuple(
         NextStep(
             criterion=flag.id,
-            advice=(
-                f"{_flag_advice(known[flag.id].flag)} "
-                f"This red flag holds the total at {caps.get(flag.id, known[flag.id].flag.cap):g} or below."
-            ),
+            advice=f"{_flag_advice(known[flag.id].flag)} {_cap_advice(caps.get(flag.id, known[flag.id].flag.cap), card)}",
             gain=cost if position == 0 else 0.0,
         )
         for position, flag in enumerate(ordered)
     )
+
+
+def _cap_advice(cap: float, card: ScoreCard) -> str:
+    if card.uncapped is not None and card.uncapped > cap:
+        return f"This red flag holds the total at {cap:g} or below."
+    return f"This red flag costs nothing yet, but while it stands no total goes beyond {cap:g}."
 
 
 def _flag_advice(flag: RedFlag) -> str:
@@ -153,12 +176,21 @@ def _flag_advice(flag: RedFlag) -> str:
 
 
 def _missing_advice(points: Sequence[PointReport]) -> str:
-    contradicted = [p.text for p in points if p.status == "contradicted"][:MAX_POINTS_NAMED]
-    open_points = [p.text for p in points if p.status in {"missing", "partial"}][: MAX_POINTS_NAMED - len(contradicted)]
-    said = [f"You argue against this: {text.rstrip('.')}." for text in contradicted]
-    if open_points:
-        said.append(f"Still to be said: {'; '.join(text.rstrip('.') for text in open_points)}.")
-    return " ".join(said)
+    said = [(p.status, p.text.rstrip(".")) for p in points]
+    told = []
+    left = MAX_POINTS_NAMED
+    for status, words in (
+        ("contradicted", "You argue against this"),
+        ("missing", "Still to be said"),
+        ("partial", "Say more fully"),
+    ):
+        named = [text for s, text in said if s == status][:left]
+        left -= len(named)
+        if named:
+            told.append(f"{words}: {'; '.join(named)}.")
+    if points and not told:
+        return "All points are made; give for each the reason an expert gives."
+    return " ".join(told)
 
 
 def follow_up(question: Question, card: ScoreCard, points: Sequence[PointReport]) -> str:

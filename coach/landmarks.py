@@ -49,6 +49,8 @@ _PUT_OFF = re.compile(
 )
 _REACH = 70
 """Characters before a technique in which a word that puts it off counts."""
+RULES = (_OBJECTIVE, _CONSTRAINT, _MODEL, _METRIC, _PUT_OFF.pattern, _REACH)
+"""All that decides here; enters the offline judge's fingerprint."""
 
 
 def find_landmarks(segments: Sequence[Segment]) -> Landmarks:

@@ -10,6 +10,15 @@ from coach.answer import MAX_ANSWER_CHARS, clean_answer, decode_answer, read_ans
 from coach.errors import InputError
 
 
+@pytest.mark.parametrize("typed", ["isn’t", "isnʼt", "isn＇t"])
+def test_an_apostrophe_as_phones_type_it_is_the_plain_one(typed: str) -> None:
+    assert clean_answer(typed).text == "isn't"
+
+
+def test_a_quotation_mark_stays_as_it_is() -> None:
+    assert clean_answer("‘clicks’ alone").text == "‘clicks’ alone"
+
+
 def test_plain_text_is_left_alone() -> None:
     assert clean_answer("First, the goal.\n\n- then é") == ("First, the goal.\n\n- then é", ())
 

@@ -57,7 +57,7 @@ def test_nothing_is_praised_under_a_low_cap() -> None:
 
 def test_covered_points_are_counted() -> None:
     built = build(judged("product_framing", 0), judged("expert_coverage", 1, "x"))
-    assert built.strengths == ("Makes 1 of 3 expert points, among them: starts from the goal",)
+    assert built.strengths == ("Makes 1 of 3 expert points: starts from the goal",)
 
 
 def test_steps_come_in_order_of_points_to_be_won() -> None:
@@ -74,6 +74,40 @@ def test_coverage_advice_names_what_is_argued_against_and_what_is_missing() -> N
     advice = build(judged("product_framing", 4, "x"), judged("expert_coverage", 0)).next_steps[0].advice
     assert "You argue against this: explores." in advice
     assert "Still to be said: weighs latency." in advice
+
+
+def test_what_is_said_in_part_is_told_after_what_is_missing() -> None:
+    points = (*POINTS[:2], PointReport(id="q01.3", text="explores", status="partial"))
+    advice = build(judged("product_framing", 4, "x"), judged("expert_coverage", 0), points=points).next_steps[0].advice
+    assert advice.startswith("Still to be said: weighs latency. Say more fully: explores.")
+
+
+def test_where_all_points_are_made_their_reasons_are_asked_for() -> None:
+    built = build(judged("product_framing", 4, "x"), judged("expert_coverage", 3, "y"), points=POINTS[:1])
+    assert built.next_steps[0].advice.startswith("All points are made; give for each the reason")
+
+
+def test_all_points_made_is_told_as_a_strength() -> None:
+    built = build(judged("product_framing", 0), judged("expert_coverage", 4, "y"), points=POINTS[:1])
+    assert "Makes every expert point." in built.strengths
+
+
+def test_a_sound_level_is_told_what_the_top_takes() -> None:
+    built = build(judged("product_framing", 3, "x"), judged("expert_coverage", 4, "y"))
+    assert built.next_steps[0].advice.startswith("Tie each choice that follows back to the goal")
+
+
+def test_under_a_flag_that_leaves_nothing_only_that_flag_is_a_step() -> None:
+    verdicts = (judged("product_framing", 1, "x"), judged("expert_coverage", 2, "y"))
+    built = build(*verdicts, caps={"gaming": 25}, flags=(RaisedFlag(id="gaming"),))
+    assert [s.criterion for s in built.next_steps] == ["gaming"]
+
+
+def test_a_flag_that_costs_nothing_yet_says_where_the_total_ends() -> None:
+    verdicts = (judged("product_framing", 1, "x"), judged("expert_coverage", 1, "y"))
+    first = build(*verdicts, caps={"absolutes": 40}, flags=(RaisedFlag(id="absolutes"),)).next_steps[0]
+    assert (first.criterion, first.gain) == ("absolutes", 0.0)
+    assert "costs nothing yet, but while it stands no total goes beyond 40." in first.advice
 
 
 def test_lifting_a_flag_comes_first_and_is_worth_what_its_cap_cost() -> None:

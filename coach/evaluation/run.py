@@ -100,4 +100,10 @@ def read_run(path: Path) -> dict[str, Any]:
 
 
 def _is_row(value: object) -> bool:
-    return isinstance(value, dict) and value.keys() >= _NEEDED
+    if not isinstance(value, dict) or not value.keys() >= _NEEDED:
+        return False
+    if not isinstance(value["id"], str | None) or not isinstance(value["levels"], dict):
+        return False
+    numbers = [value.get("total"), value["overall"], value.get("labelled"), *value["levels"].values()]
+    lists = [value.get(name, []) for name in ("red_flags", "labelled_flags")]
+    return all(isinstance(n, int | float | None) for n in numbers) and all(isinstance(x, list) for x in lists)

@@ -60,6 +60,10 @@ MAX_WINDOWS = 4
 _CLS, _SEP = 101, 102
 
 
+UNREAD = np.float32(-100.0)
+"""Log-odds of a point that did not fit into what the network reads at once: nothing speaks for its being made."""
+
+
 class Window(NamedTuple):
     """What the network is given: n tokens, p points."""
 
@@ -123,7 +127,9 @@ class CrossEncoder:
             points: what the expert says, p texts.
             answer: not empty.
         """
-        return _together([self._run(w) for w in windows(self._tokenizer, question, points, answer)])
+        asked = windows(self._tokenizer, question, points, answer)
+        reading = _together([self._run(w) for w in asked])
+        return reading._replace(points=np.where(asked[0].points.any(axis=1), reading.points, UNREAD))
 
     def _run(self, window: Window) -> Reading:
         with self._lock:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coach.errors import CoachError
-from coach.judges.cross_encoder import GRAPH, TARGETS, Reading
+from coach.judges.cross_encoder import FLAGS, GRAPH, TARGETS, UNREAD, Reading
 from coach.judges.features import FEATURES_VERSION, feature_names
 from coach.judges.trees import Trees, sums
 from coach.models import MAX_LEVEL
@@ -79,8 +79,8 @@ class Scores(NamedTuple):
 
     levels: NDArray[np.float32]
     """Shape (c,), real numbers in 0..4."""
-    put_right: NDArray[np.float32]
-    """Shape (c,): what the trees added to the linear sum, in levels."""
+    alone: NDArray[np.float32]
+    """Shape (c,), real numbers in 0..4: what the linear sum came to before the trees put it right."""
     doubts: NDArray[np.float32]
     """Shape (c,): expected absolute error of each, in levels."""
     log_odds: NDArray[np.float32]
@@ -114,13 +114,13 @@ def decide(
     counted = scaled(decision, features)
     summed = decision.offsets + decision.level_weights @ reading.levels + decision.feature_weights @ counted
     put_right = sums(decision.trees, tree_inputs(reading, counted)[None])[0]
-    levels = np.clip(summed + put_right, 0.0, float(MAX_LEVEL))
+    levels, alone = (np.clip(level, 0.0, float(MAX_LEVEL)) for level in (summed + put_right, summed))
     second = np.clip(decision.second_offsets + decision.second_weights @ counted, 0.0, float(MAX_LEVEL))
     first = decision.flag_offsets + decision.flag_weights @ flag_inputs(reading, signs, counted, vectors)
     odds = sums(decision.flag_trees, flag_tree_inputs(first, decision.flag_rates, reading, signs, counted))[:, 0]
     coverage = levels[CRITERIA.index("expert_coverage")]
     point_odds = np.column_stack(point_inputs(reading.points, coverage)) @ decision.point_weights
-    return Scores(levels, put_right, doubts(decision, levels, second), odds, 1.0 / (1.0 + np.exp(-point_odds)))
+    return Scores(levels, alone, doubts(decision, levels, second), odds, 1.0 / (1.0 + np.exp(-point_odds)))
 
 
 def doubts(decision: Decision, levels: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -146,7 +146,8 @@ def tree_inputs(reading: Reading, counted: NDArray[np.float32]) -> NDArray[np.fl
 
 def made_inputs(reading: Reading) -> NDArray[np.float32]:
     """What the network's log-odds of the expert points come to, shape (5,)."""
-    points = np.sort(np.clip(reading.points if reading.points.size else [0.0], -LOG_ODDS_CLIP, LOG_ODDS_CLIP))[::-1]
+    read = reading.points[reading.points > UNREAD]
+    points = np.sort(np.clip(read if read.size else [0.0], -LOG_ODDS_CLIP, LOG_ODDS_CLIP))[::-1]
     likely = 1.0 / (1.0 + np.exp(-points))
     return np.array([points.mean(), points[0], points[:3].mean(), likely.sum(), likely.mean()], dtype=np.float32)
 
@@ -225,7 +226,8 @@ def load_decision(folder: Path = DATA) -> Decision:
         )
         network, made_for = sha256_of(folder / GRAPH), kept["network"]
         features = kept["features_version"], tuple(kept["features"])
-    except (OSError, ValueError, KeyError, TypeError, CoachError) as error:
+        told = tuple(kept["criteria"]), tuple(kept["flags"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, CoachError) as error:
         raise CoachError(f"the offline judge's weights cannot be read: {error}", hint="Install coach again.") from None
     if made_for != network:
         raise CoachError(
@@ -234,6 +236,8 @@ def load_decision(folder: Path = DATA) -> Decision:
         )
     if features != (FEATURES_VERSION, feature_names()):
         raise CoachError("the offline judge's weights were trained for other features", hint="Run `make train`.")
+    if told != (CRITERIA, FLAGS):
+        raise CoachError("the offline judge's weights tell of other criteria or flags", hint="Run `make train`.")
     return Decision(digest=digest(text), trees=trees, flag_trees=flag_trees, **weights)
 
 

@@ -29,8 +29,11 @@ class Moved(NamedTuple):
     """Segments that raise an estimate above what the rest of the answer would give, and the one that lowers it most."""
 
     up: tuple[Segment, ...]
-    """In the order of the answer; never empty."""
+    """Most first; never empty."""
+    raises: bool
+    """Whether the first of `up` raises the estimate by itself, and is not only the least of what lowers it."""
     down: Segment | None
+    """What lowers it by itself, and not only beside the rest of the answer."""
 
 
 def moved(estimate: Estimate, shares: np.ndarray) -> Moved:
@@ -40,16 +43,25 @@ def moved(estimate: Estimate, shares: np.ndarray) -> Moved:
         estimate: of the answer.
         shares: shape (tokens,), what each token read adds to the level.
     """
-    added = per_segment(estimate.task.segments, estimate.reading.offsets, shares)
-    order = np.argsort(-added, kind="stable")
-    best = sorted(int(i) for i in order[:QUOTES] if added[i] > 0) or [int(order[0])]
-    lowest = int(order[-1])
-    segments = estimate.task.segments
-    return Moved(tuple(segments[i] for i in best), segments[lowest] if added[lowest] < 0 else None)
+    segments, offsets = estimate.task.segments, estimate.reading.offsets
+    added, alone = beyond_average(segments, offsets, shares), per_segment(segments, offsets, shares)
+    order = [int(i) for i in np.argsort(-added, kind="stable")]
+    best = [i for i in order[:QUOTES] if added[i] > 0] or order[:1]
+    lowest = int(np.argmin(alone))
+    return Moved(
+        up=tuple(segments[i] for i in best),
+        raises=bool(alone[best[0]] > 0),
+        down=segments[lowest] if alone[lowest] < 0 and lowest not in best else None,
+    )
+
+
+def beyond_average(segments: Sequence[Segment], offsets: Sequence[tuple[int, int]], shares: np.ndarray) -> np.ndarray:
+    """What each segment adds beyond an average stretch of its length, shape (number of segments,); see `per_segment`."""
+    return per_segment(segments, offsets, shares - shares.mean())
 
 
 def per_segment(segments: Sequence[Segment], offsets: Sequence[tuple[int, int]], shares: np.ndarray) -> np.ndarray:
-    """What each segment adds beyond an average stretch of its length, shape (number of segments,).
+    """What each segment adds, shape (number of segments,).
 
     Args:
         segments: of the answer, at least one.
@@ -59,7 +71,7 @@ def per_segment(segments: Sequence[Segment], offsets: Sequence[tuple[int, int]],
     starts = np.array([s.start for s in segments])
     owner = np.clip(np.searchsorted(starts, np.array([o[0] for o in offsets]), side="right") - 1, 0, None)
     found = np.zeros(len(segments))
-    np.add.at(found, owner, shares - shares.mean())
+    np.add.at(found, owner, shares)
     return found
 
 

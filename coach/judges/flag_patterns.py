@@ -43,6 +43,8 @@ _COUNTED = {
     ),
 }
 """Flags that a single word does not show: pattern, and how many words of it do."""
+RULES = (_TURN.pattern, _SENTENCES, _COUNTED)
+"""All that decides here; enters the judge's fingerprint."""
 _COMPILED = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _SENTENCES.items()}
 _COMPILED_COUNTED = {name: (re.compile(p, re.IGNORECASE), n) for name, (p, n) in _COUNTED.items()}
 

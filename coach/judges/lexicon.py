@@ -47,13 +47,15 @@ _TERMS = {
         r"boost\w*|trees?|layers?|attention|llms?|gpt\w*|model\w*|algorithm\w*"
     ),
     "explore": r"explor\w*|random\w*|bandit\w*|epsilon|unfamiliar|new things|divers\w*|varied|variety|broad\w*",
-    "negation": r"not|no|n't|never|without|don't|won't|isn't|doesn't|can't|wouldn't|nor|none|hardly|little",
+    "negation": r"not|no|\w+n't|never|without|nor|none|hardly|little",
     "hedge": r"perhaps|maybe|might|may|could|i'd guess|probably|roughly|about|i think|seems?|likely",
     "self": r"i|i'd|i've|we|we'd|my|our|us|me",
     "others": r"they|their|them|team|teams|manager|colleague\w*|fault|blame\w*|wrong|ignorant|stupid|convinced|overruled",
     "order": r"first|second|third|then|next|finally|one|two|three",
 }
 LEXICON = {name: re.compile(rf"(?<!\w)(?:{terms})(?!\w)", re.IGNORECASE) for name, terms in _TERMS.items()}
+RULES = tuple(sorted(_TERMS.items()))
+"""Enters the offline judge's fingerprint."""
 
 TOGETHER = (
     ("clicks", "negation"),

@@ -10,53 +10,38 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+
+from coach import landmarks
 from coach.fingerprints import digest, digest_of
 from coach.judgement import Abstained, Judged, Judgement, PointStatus, PointVerdict, Verdict
-from coach.judges.cross_encoder import GRAPH, CrossEncoder, Reading
+from coach.judges import flag_patterns, lexicon
+from coach.judges.cross_encoder import GRAPH, MAX_WINDOWS, MIN_ROOM, UNREAD, CrossEncoder, Reading
 from coach.judges.decision import CRITERIA, DATA, Decision, Scores, decide, level_shares, load_decision
 from coach.judges.estimate import QUOTES, Estimate, Moved, moved, quote
 from coach.judges.features import FEATURES_VERSION, answer_features, answer_vectors, flag_signs, stance_differs
-from coach.judges.lexicon import LEXICON
 from coach.judges.raised import FLAG_TOTAL, UNFRAMED, raised_flags
 from coach.landmarks import model_comes_first
 from coach.lexical import words
-from coach.models import MAX_LEVEL, JudgeTask, Segment
+from coach.models import MAX_LEVEL, JudgeTask, Landmarks, Segment
 from coach.report import JudgeKind
 
 MIN_WORDS = 20
-"""Fewer words hold too little for an estimate to mean anything; of the labelled answers 1% are shorter."""
+"""Fewer words hold too little for an estimate to mean anything; hardly any of the labelled answers is shorter."""
 COVERED, PARTIAL = 0.65, 0.40
-"""Probabilities from which a point counts as covered or partly so; see evals/README.md for how often that holds."""
+"""Probabilities from which a point counts as covered or partly so; see evals/figures.md for how often that holds."""
 REJECTED, CLOSE = 0.30, 0.55
 """A point that is improbable although a passage is this close and takes the other stance counts as contradicted."""
 SHOWN = 60
 """Characters of a passage that a rationale repeats; the whole of it stands in the evidence."""
+SOUND = 3
+"""Level from which a rationale no longer tells what lowers it: what stands there is mostly right."""
 
 ESTIMATE = (
-    "Levels are estimates of a small model trained on labelled answers, each with the band that holds the label in four of "
-    "five answers to questions it had not seen. Marked are the passages that raised an estimate most."
+    "Levels are estimates of a small model trained on labelled answers, each with the range that holds the label in four of "
+    "five answers to questions it had not seen; the total's range is what all levels at their low or high ends would give. "
+    "Marked are the passages that count most for each estimate."
 )
-
-_SIGNS = {
-    "product_framing": ("goal", "user"),
-    "tradeoffs": ("cost", "contrast", "condition"),
-    "long_term_metrics": ("lasting", "saves", "clicks"),
-    "systems_thinking": ("system",),
-    "expert_coverage": (),
-    "communication": ("example",),
-}
-_WORDS_FOR = {
-    "goal": "purpose",
-    "user": "people",
-    "cost": "what is given up",
-    "contrast": "contrast",
-    "condition": "conditions",
-    "lasting": "lasting value",
-    "saves": "saves",
-    "clicks": "short-term numbers",
-    "system": "the running system",
-    "example": "examples",
-}
 
 
 class Reader(Protocol):
@@ -97,6 +82,11 @@ class OfflineJudge:
                 FLAG_TOTAL,
                 UNFRAMED,
                 QUOTES,
+                MIN_ROOM,
+                MAX_WINDOWS,
+                flag_patterns.RULES,
+                landmarks.RULES,
+                lexicon.RULES,
             ]
         )
 
@@ -114,7 +104,6 @@ class OfflineJudge:
             return Judgement(
                 verdicts=tuple(Abstained(criterion_id=c.id, reason=reason) for c in task.rubric.criteria),
                 points=tuple(PointVerdict(id=p.id, status="missing") for p in task.question.points),
-                warnings=(f"The offline judge abstains: {reason}",),
             )
         reading = self._reader.read(task.question.question, [p.text for p in task.question.points], task.answer)
         scores = decide(self._decision, reading, answer_features(task).values, flag_signs(task), answer_vectors(task))
@@ -123,15 +112,27 @@ class OfflineJudge:
             verdicts=tuple(_verdict(estimate, c.id) for c in task.rubric.criteria),
             red_flags=raised_flags(estimate),
             points=_points(task, scores),
-            warnings=(ESTIMATE,),
+            warnings=(ESTIMATE, *_unread(reading)),
         )
+
+
+def _unread(reading: Reading) -> tuple[str, ...]:
+    count = int(np.sum(reading.points <= UNREAD))
+    if not count:
+        return ()
+    whole = len(reading.points)
+    return (
+        f"The last {count} of {whole} expert points were not looked for and are shown as missing: the offline judge has no "
+        "room for so many. Shorten the reference answer, or ask an LLM judge.",
+    )
 
 
 def _cannot_tell(task: JudgeTask) -> str:
     if any(f.check == "other_language" for f in task.findings):
-        return "the answer seems not to be in English, which is all this judge was trained on."
-    if len(words(task.answer)) < MIN_WORDS:
-        return f"the answer has fewer than {MIN_WORDS} words."
+        return "The answer seems not to be in English, which is all the offline judge was trained on. An LLM judge may read it."
+    count = len(words(task.answer))
+    if count < MIN_WORDS:
+        return f"The answer has {count} words; the offline judge needs {MIN_WORDS}. Write more, or ask an LLM judge."
     return ""
 
 
@@ -153,35 +154,41 @@ def _verdict(estimate: Estimate, criterion: str) -> Verdict:
         criterion_id=criterion,
         level=level,
         evidence=tuple(quote(s) for s in moving.up) if level else (),
-        rationale=_rationale(estimate, index, band, moving),
+        rationale=_rationale(estimate, index, level, band, moving),
         band=(min(band[0], level), max(band[1], level)),
     )
 
 
-def _rationale(estimate: Estimate, index: int, band: tuple[float, float], by: Moved) -> str:
-    """What moved the estimate of a criterion and what was counted. It says no more than the numbers do."""
+def _rationale(estimate: Estimate, index: int, level: int, band: tuple[float, float], by: Moved) -> str:
+    """What the level means, how sure it is and what moved it. It says no more than the numbers do."""
     task, criterion = estimate.task, CRITERIA[index]
-    value, put_right = float(estimate.scores.levels[index]), float(estimate.scores.put_right[index])
-    signs = [f"{_WORDS_FOR[name]} {len(LEXICON[name].findall(task.answer))}x" for name in _SIGNS.get(criterion, ())]
-    told = [f"Estimated {value:.1f}, in four of five such answers {band[0]:g} to {band[1]:g}."]
-    raised = f"raised most by {_shown(by.up[0])}" if round(value) else ""
-    lowered = f"lowered most by {_shown(by.down)}" if by.down else ""
-    told.append(_sentence(", ".join(filter(None, [raised, lowered]))))
-    if signs:
-        told.append(f"Wording found: {', '.join(signs)}.")
-    alone = min(max(value - put_right, 0.0), float(MAX_LEVEL))
-    if round(alone) != round(value):
-        told.append(f"Word by word it comes to {alone:.1f}, and seen as a whole to {value:.1f}.")
-    if criterion == "product_framing" and task.matches.landmarks.model is not None:
-        first = model_comes_first(task.matches.landmarks)
-        told.append(
-            "A technique is named before any objective." if first else "The objective comes before the first technique."
-        )
+    meaning = next(c.criterion for c in task.rubric.criteria if c.id == criterion).levels[level].descriptor
+    told = [
+        f"{meaning[0].upper()}{meaning[1:].rstrip('.')}. Four in five such answers lie between {band[0]:g} and {band[1]:g}."
+    ]
+    if level and by.raises:
+        told.append(f"Raised most by {_shown(by.up[0])}.")
+    if level < SOUND and by.down:
+        told.append(f"Lowered most by {_shown(by.down)}.")
+    alone = round(float(estimate.scores.alone[index]))
+    if alone != level:
+        told.append(f"Its words one by one come to level {alone}, the answer as a whole to {level}.")
+    if criterion == "product_framing":
+        told.append(_order(task.answer, task.matches.landmarks))
     return " ".join(filter(None, told))
 
 
-def _sentence(words: str) -> str:
-    return f"{words[0].upper()}{words[1:]}." if words else ""
+def _order(answer: str, found: Landmarks) -> str:
+    """What comes before the first technique, if one is named."""
+    if found.model is None:
+        return ""
+    technique = f"“{answer[found.model.start : found.model.end]}”"
+    if model_comes_first(found):
+        return f"No goal or constraint is found before the first technique, {technique}."
+    earlier = [s for s in (found.objective, found.constraint) if s and s.start < found.model.start]
+    before = min(earlier, key=lambda span: span.start)
+    kind = "goal" if before == found.objective else "constraint"
+    return f"“{answer[before.start : before.end]}” ({kind}) comes before the first technique, {technique}."
 
 
 def _shown(segment: Segment) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from coach.judgement import Evidence, RaisedFlag
 from coach.judges.cross_encoder import FLAGS
 from coach.judges.decision import CRITERIA
-from coach.judges.estimate import Estimate, per_segment, quote
+from coach.judges.estimate import Estimate, beyond_average, quote
 from coach.judges.flag_patterns import flags_by_wording
 from coach.landmarks import model_comes_first
 from coach.models import MAX_LEVEL, JudgeTask, Span
@@ -64,7 +64,7 @@ def _flag_evidence(estimate: Estimate, flag: str, index: int, worded: Span | Non
         return Evidence(quote=task.answer[worded.start : worded.end], start=worded.start, end=worded.end)
     if flag == "model_first" and technique is not None:
         return quote(next(s for s in task.segments if s.start <= technique.start < s.end))
-    added = per_segment(task.segments, estimate.reading.offsets, estimate.reading.flag_tokens[:, index])
+    added = beyond_average(task.segments, estimate.reading.offsets, estimate.reading.flag_tokens[:, index])
     return quote(task.segments[int(np.argmax(added))])
 
 

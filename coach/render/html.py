@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from coach.render.highlight import pieces
 from coach.render.plain import (
     POINT_MARKS,
-    flag_words,
+    STEPS_TITLE,
+    answer_title,
+    flag_lines,
     gain_words,
     headline,
     inert,
@@ -16,6 +18,8 @@ from coach.render.plain import (
     level_words,
     notes,
     opinions,
+    point_status,
+    point_words,
     shared_rationale,
     title,
     used,
@@ -31,6 +35,8 @@ def render(report: FeedbackReport, answer: str) -> str:
     names = {c.id: c.title or c.id for c in report.criteria} | {f.id: f.title or f.id for f in report.red_flags}
     return template("report.html.j2").render(
         report=report,
+        answer=answer,
+        flags=flag_lines(report),
         pieces=pieces(report, answer),
         title=title(report),
         notes=notes(report),
@@ -57,7 +63,10 @@ def template(name: str) -> Template:
     environment.filters["inert"] = inert
     environment.filters["inert_lines"] = lambda text: inert(text, keep_lines=True)
     environment.globals["level_words"] = level_words
-    environment.globals["flag_words"] = flag_words
+    environment.globals["point_status"] = point_status
+    environment.globals["point_words"] = point_words
+    environment.globals["answer_title"] = answer_title
+    environment.globals["steps_title"] = STEPS_TITLE
     environment.globals["gain_words"] = gain_words
     environment.globals["opinions"] = opinions
     environment.globals["point_marks"] = POINT_MARKS

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from coach.render.highlight import pieces
 from coach.render.plain import (
     POINT_MARKS,
-    flag_words,
+    STEPS_TITLE,
+    answer_title,
+    flag_lines,
     gain_words,
     headline,
     inert,
@@ -16,6 +18,8 @@ from coach.render.plain import (
     level_words,
     notes,
     opinions,
+    point_status,
+    point_words,
     shared_rationale,
     title,
     used,
@@ -38,9 +42,10 @@ def render(report: FeedbackReport, answer: str) -> str:
         lines += [f"**Not graded:** {escape(report.error.message)}", "", escape(report.error.hint), ""]
         if not report.criteria:
             return "\n".join(lines)
-    lines += [*_criteria(report), *_flags(report), *_answer(report, answer), *_points(report)]
+    lines += [*_criteria(report), *_flags(report)]
     lines += _list("Strong", report.strengths)
-    lines += _list("Next steps, most to be won first", _steps(report), escaped=True)
+    lines += _list(STEPS_TITLE, _steps(report), escaped=True)
+    lines += [*_points(report, answer), *_answer(report, answer)]
     lines += _list("Expect to be asked next", [report.follow_up])
     lines += _list("Notes", notes(report))
     return "\n".join(lines)
@@ -61,10 +66,7 @@ def _criteria(report: FeedbackReport) -> list[str]:
 
 
 def _flags(report: FeedbackReport) -> list[str]:
-    told = []
-    for flag in report.red_flags:
-        words = "; ".join(f"“{escape(w)}”" for w in flag_words(flag)) or "the answer as a whole"
-        told.append(f"**{escape(flag.title or flag.id)}**: {words} (total at most {flag.cap:g})")
+    told = [f"**{escape(f.titles)}**: {escape(f.words)} (total at most {f.cap:g})" for f in flag_lines(report)]
     return _list("Red flags", told, escaped=True)
 
 
@@ -75,7 +77,7 @@ def _answer(report: FeedbackReport, answer: str) -> list[str]:
         for piece in pieces(report, answer)
     )
     return [
-        "## Your answer, with the words that counted",
+        f"## {answer_title(report)}",
         "",
         *(f"> {line}".rstrip() for line in marked.rstrip().split("\n")),
         "",
@@ -96,10 +98,13 @@ def _marked(text: str, marked: bool, ends: Sequence[str]) -> str:
     return "\n".join(lines) + note
 
 
-def _points(report: FeedbackReport) -> list[str]:
+def _points(report: FeedbackReport, answer: str) -> list[str]:
     return _list(
         "What an expert says here",
-        [f"{POINT_MARKS[p.status]} {escape(p.text)} *({p.status})*" for p in report.points],
+        [
+            f"{POINT_MARKS[point_status(report, p)]} {escape(p.text)} *{escape(point_words(report, p, answer))}*"
+            for p in report.points
+        ],
         escaped=True,
     )
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import NamedTuple
 
 from coach.models import BROUGHT
-from coach.report import CriterionReport, FeedbackReport, FlagReport
+from coach.report import CriterionReport, FeedbackReport, FlagReport, PointReport
 
 OVERALL_WORDS = {1: "strong no", 2: "no", 3: "borderline", 4: "yes", 5: "strong yes"}
-POINT_MARKS = {"covered": "✓", "partial": "~", "missing": "·", "contradicted": "✗"}
+POINT_MARKS = {"covered": "✓", "partial": "~", "missing": "·", "contradicted": "✗", "not judged": "?"}
+STEPS_TITLE = "Next steps: red flags, then most to be won first"
+POINT_QUOTE = 80
+"""Characters of the passage nearest to an expert point."""
 FLAG_QUOTE = 200
 """Characters of a quote in the list of red flags."""
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -85,9 +89,53 @@ def opinions(criterion: CriterionReport) -> str:
     return f"Judges: {', '.join(said)}." if said else ""
 
 
-def flag_words(flag: FlagReport) -> list[str]:
+class FlagLine(NamedTuple):
+    """Red flags that the same words raise."""
+
+    titles: str
+    words: str
+    cap: float
+
+
+def flag_lines(report: FeedbackReport) -> tuple[FlagLine, ...]:
+    """The red flags, those that rest on the same words on one line under the lower cap."""
+    by_words: dict[str, list[FlagReport]] = {}
+    for flag in report.red_flags:
+        by_words.setdefault(_flag_words(flag), []).append(flag)
+    return tuple(
+        FlagLine(", ".join(f.title or f.id for f in flags), words, min(f.cap for f in flags))
+        for words, flags in by_words.items()
+    )
+
+
+def _flag_words(flag: FlagReport) -> str:
     """The words that raised a flag, long ones cut: the answer stands in full below."""
-    return [e.quote if len(e.quote) <= FLAG_QUOTE else f"{e.quote[:FLAG_QUOTE].rstrip()}…" for e in flag.evidence[:3]]
+    return "; ".join(f"“{_cut(e.quote, FLAG_QUOTE)}”" for e in flag.evidence[:3]) or "the answer as a whole"
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit].rstrip()}…"
+
+
+def answer_title(report: FeedbackReport) -> str:
+    """Heading of the answer itself; what its marks mean, if it has any."""
+    if any(c.evidence for c in report.criteria):
+        return "Your answer, with the words that counted (numbers: the criteria above)"
+    return "Your answer"
+
+
+def point_status(report: FeedbackReport, point: PointReport) -> str:
+    """Its status, or that nobody judged it: where no criterion has a level, nobody looked at the points either."""
+    return point.status if any(c.level is not None for c in report.criteria) else "not judged"
+
+
+def point_words(report: FeedbackReport, point: PointReport, answer: str) -> str:
+    """Its status, and for a point that the answer speaks of the passage nearest to it."""
+    status = point_status(report, point)
+    if status in {"missing", "not judged"} or not point.passages:
+        return f"({status})"
+    nearest = point.passages[0]
+    return f"({status}) “{_cut(' '.join(answer[nearest.start : nearest.end].split()), POINT_QUOTE)}”"
 
 
 def gain_words(gain: float) -> str:
@@ -96,9 +144,9 @@ def gain_words(gain: float) -> str:
 
 
 def shared_rationale(report: FeedbackReport) -> str:
-    """What a check in code says of all criteria alike; empty where each has words of its own."""
+    """What is said of all criteria alike, by a check in code or a judge that abstains; empty where each has words of its own."""
     said = {c.rationale for c in report.criteria}
-    return said.pop() if report.judge.kind == "screen" and len(said) == 1 else ""
+    return said.pop() if len(said) == 1 and len(report.criteria) > 1 else ""
 
 
 def notes(report: FeedbackReport) -> tuple[str, ...]:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from coach.render.highlight import pieces
 from coach.render.plain import (
     POINT_MARKS,
-    flag_words,
+    STEPS_TITLE,
+    FlagLine,
+    answer_title,
+    flag_lines,
     gain_words,
     headline,
     inert,
@@ -17,11 +20,13 @@ from coach.render.plain import (
     level_words,
     notes,
     opinions,
+    point_status,
+    point_words,
     shared_rationale,
     title,
     used,
 )
-from coach.report import CriterionReport, FeedbackReport, FlagReport
+from coach.report import CriterionReport, FeedbackReport
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,13 +76,13 @@ def render(report: FeedbackReport, answer: str, *, width: int = WIDTH, color: bo
         _criterion(console, number, criterion, told="" if shared else criterion.rationale)
     if report.red_flags:
         _title(console, "Red flags")
-        for flag in report.red_flags:
+        for flag in flag_lines(report):
             _flag(console, flag)
-    _title(console, "Your answer, with the words that counted")
-    console.print(_indented(_marked(report, answer, color)))
-    _points(console, report)
     _section(console, "Strong", report.strengths)
     _next_steps(console, report)
+    _points(console, report, answer)
+    _title(console, answer_title(report))
+    console.print(_indented(_marked(report, answer, color)))
     _section(console, "Expect to be asked next", [report.follow_up])
     _section(console, "Notes", notes(report))
     return _trimmed(out)
@@ -161,10 +166,9 @@ def _criterion(console: Console, number: int, criterion: CriterionReport, *, tol
         console.print(_indented(_text(words, "dim")))
 
 
-def _flag(console: Console, flag: FlagReport) -> None:
-    words = "; ".join(f"“{w}”" for w in flag_words(flag)) or "the answer as a whole"
-    line = _text(f"{flag.title or flag.id}: ", FLAG_STYLE)
-    line += _text(f"{words} (total at most {flag.cap:g})")
+def _flag(console: Console, flag: FlagLine) -> None:
+    line = _text(f"{flag.titles}: ", FLAG_STYLE)
+    line += _text(f"{flag.words} (total at most {flag.cap:g})")
     _hanging(console, "!", line, style=FLAG_STYLE)
 
 
@@ -188,19 +192,21 @@ def _marked(report: FeedbackReport, answer: str, color: bool) -> Text:
     return text
 
 
-def _points(console: Console, report: FeedbackReport) -> None:
+def _points(console: Console, report: FeedbackReport, answer: str) -> None:
     if not report.points:
         return
     _title(console, "What an expert says here")
     for point in report.points:
-        style = {"covered": "green", "contradicted": "red"}.get(point.status, "dim")
-        _hanging(console, POINT_MARKS[point.status], _text(f"{point.text} ({point.status})"), style=style)
+        status = point_status(report, point)
+        style = {"covered": "green", "contradicted": "red"}.get(status, "dim")
+        line = _text(f"{point.text} ") + _text(point_words(report, point, answer), "dim")
+        _hanging(console, POINT_MARKS[status], line, style=style)
 
 
 def _next_steps(console: Console, report: FeedbackReport) -> None:
     if not report.next_steps:
         return
-    _title(console, "Next steps, most to be won first")
+    _title(console, STEPS_TITLE)
     names = {c.id: c.title or c.id for c in report.criteria} | {f.id: f.title or f.id for f in report.red_flags}
     for step in report.next_steps:
         line = _text(f"{names.get(step.criterion, step.criterion)}. ", "bold") + _text(step.advice)

@@ -123,7 +123,16 @@ def test_noise_alone_is_rarely_called_a_change() -> None:
     assert sum(called) <= 3  # one expected; more than three of twenty has a probability below 2%
 
 
-@pytest.mark.parametrize("content", ['{"rows": [1]}', '{"rows": [{"id": "a"}]}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"rows": [1]}',
+        '{"rows": [{"id": "a"}]}',
+        '{"rows": [{"id": "a", "overall": "3x", "levels": {}, "red_flags": []}]}',
+        '{"rows": [{"id": "a", "overall": 3, "levels": null, "red_flags": []}]}',
+        "[" * 100_000,
+    ],
+)
 def test_a_file_that_is_no_run_is_told(tmp_path: Path, content: str) -> None:
     (tmp_path / "run.json").write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=r"run\.json"):

@@ -12,10 +12,10 @@ from coach.errors import CoachError
 from coach.judgement import Abstained, Judged
 from coach.judges.cross_encoder import FLAGS, GRAPH, TARGETS, Reading
 from coach.judges.decision import CRITERIA, DATA, WEIGHTS, decide, level_shares, load_decision
-from coach.judges.estimate import per_segment
+from coach.judges.estimate import Estimate, beyond_average, moved
 from coach.judges.features import SIGNS, answer_features, feature_names, flag_signs
 from coach.judges.offline import OfflineJudge
-from coach.models import Finding, JudgeTask
+from coach.models import Finding, JudgeTask, Question
 from coach.segment import segment
 from coach.weights import DIMENSION
 
@@ -150,7 +150,7 @@ def test_shares_of_the_tokens_sum_to_what_they_add_to_the_level() -> None:
 
 def test_a_segment_that_speaks_better_than_the_rest_is_above_zero_and_the_other_below() -> None:
     parts = segment("One two. Three four.")
-    found = per_segment(parts, [(0, 3), (4, 7), (9, 14), (15, 19)], np.array([0.0, 0.0, 1.0, 1.0]))
+    found = beyond_average(parts, [(0, 3), (4, 7), (9, 14), (15, 19)], np.array([0.0, 0.0, 1.0, 1.0]))
     assert found.tolist() == [-1.0, 1.0]
 
 
@@ -159,6 +159,48 @@ def test_a_rationale_names_the_words_that_moved_it(coach: Coach) -> None:
         assert isinstance(verdict, Judged)
         shown = verdict.rationale.split("“")[1].split("”")[0].rstrip("…")
         assert shown in GOOD
+
+
+def moved_by(coach: Coach, answer: str, shares: list[float]) -> list[str]:
+    """The segments that raise a level, most first, where each segment is one token with such a share."""
+    prepared = task(coach, answer)
+    spans = tuple((s.start, s.end) for s in prepared.segments)
+    estimate = Estimate(prepared, load_decision(), reading()._replace(offsets=spans), None)  # type: ignore[arg-type] # not used
+    found = moved(estimate, np.array(shares))
+    return [s.text for s in found.up] + [found.down.text if found.down else ""]
+
+
+THREE = "People come for ideas first. Saves count more than clicks do. The launch is where the work begins."
+
+
+def test_the_passage_that_raises_most_stands_first(coach: Coach) -> None:
+    assert moved_by(coach, THREE, [0.2, 0.1, 0.9])[0].startswith("The launch")
+
+
+def test_a_passage_that_adds_less_than_others_lowers_nothing(coach: Coach) -> None:
+    assert moved_by(coach, THREE, [0.9, 0.8, 0.1])[-1] == ""
+
+
+def test_a_passage_that_takes_away_lowers_it(coach: Coach) -> None:
+    assert moved_by(coach, THREE, [0.9, 0.8, -0.1])[-1].startswith("The launch")
+
+
+def test_a_rationale_begins_with_what_the_level_means(coach: Coach) -> None:
+    prepared = task(coach, GOOD)
+    meanings = {c.id: [level.descriptor for level in c.criterion.levels] for c in prepared.rubric.criteria}
+    for verdict in OfflineJudge().judge_now(prepared).verdicts:
+        assert isinstance(verdict, Judged)
+        assert verdict.rationale.lower().startswith(meanings[verdict.criterion_id][verdict.level].lower().rstrip("."))
+
+
+def test_points_for_which_there_is_no_room_are_missing_and_told(coach: Coach) -> None:
+    whole = " ".join(
+        f"Point {i} says that a cache of kind {i} serves old data unless somebody clears it in time." for i in range(30)
+    )
+    prepared = coach.prepare(Question(question="How do you run a cache?", reference=whole), GOOD).task
+    judgement = OfflineJudge().judge_now(prepared)
+    assert judgement.points[-1].status == "missing"
+    assert "expert points were not looked for" in judgement.warnings[-1]
 
 
 def test_a_level_of_zero_was_raised_by_nothing(coach: Coach) -> None:
@@ -192,6 +234,14 @@ def test_a_network_that_is_not_the_one_trained_with_is_refused(tmp_path: Path) -
     with (tmp_path / "data" / GRAPH).open("ab") as file:
         file.write(b"x")
     with pytest.raises(CoachError, match="not the one"):
+        load_decision(tmp_path / "data")
+
+
+def test_weights_that_tell_of_other_flags_are_refused(tmp_path: Path) -> None:
+    shutil.copytree(DATA, tmp_path / "data")
+    weights = tmp_path / "data" / WEIGHTS
+    weights.write_text(weights.read_text(encoding="utf-8").replace('"one_time_fix"', '"two_time_fix"'), encoding="utf-8")
+    with pytest.raises(CoachError, match="other criteria or flags"):
         load_decision(tmp_path / "data")
 
 

@@ -12,9 +12,18 @@ from coach.judgement import Evidence
 from coach.models import BROUGHT, Question
 from coach.render import RENDERERS, terminal
 from coach.render.highlight import pieces
-from coach.render.plain import headline, inert, judged_by, notes, title, used
+from coach.render.plain import answer_title, flag_lines, headline, inert, judged_by, notes, title, used
 from coach.render.question import render_question
-from coach.report import CriterionReport, ErrorReport, FeedbackReport, JudgeInfo, NextStep
+from coach.report import (
+    CriterionReport,
+    ErrorReport,
+    FeedbackReport,
+    FlagReport,
+    JudgeInfo,
+    NextStep,
+    PassageReport,
+    PointReport,
+)
 
 HOSTILE = (
     "Hello \x1b[31mred\x1b[0m \x1b]0;title\x07 <script>alert(1)</script> **bold** [link](javascript:alert(1)) "
@@ -224,6 +233,33 @@ def test_a_flag_on_the_whole_answer_does_not_repeat_it(name: str) -> None:
     answer = "word " * 200
     flag = report().red_flags[0].model_copy(update={"evidence": (Evidence(quote=answer, start=0, end=len(answer)),)})
     assert len(re.findall("word", RENDERERS[name](report(answer, red_flags=[flag], criteria=()), answer))) < 260
+
+
+@pytest.mark.parametrize("name", ["terminal", "md", "html"])
+def test_a_point_that_is_made_is_shown_with_the_words_nearest_to_it(name: str) -> None:
+    made = PointReport(id="p", text="A point", status="covered", passages=(PassageReport(start=0, end=27, cosine=0.9),))
+    shown = RENDERERS[name](report(points=(made,)), ANSWER)
+    assert shown.replace("\\", "").count("(covered) “I ask what the feed is for.”") == 1
+
+
+@pytest.mark.parametrize("name", ["terminal", "md", "html"])
+def test_points_that_nobody_judged_are_not_called_missing(name: str) -> None:
+    shown = RENDERERS[name](report(criteria=report().criteria[1:]), ANSWER)
+    assert "(not judged)" in shown.replace("\\", "")
+    assert "missing" not in shown.split("</style>")[-1]
+
+
+def test_flags_that_the_same_words_raise_stand_on_one_line() -> None:
+    words = (Evidence(quote="clicks mislead", start=58, end=72),)
+    flags = (
+        FlagReport(id="a", title="A", evidence=words, cap=40),
+        FlagReport(id="b", title="B", evidence=words, cap=30),
+    )
+    assert flag_lines(report(red_flags=flags)) == (("A, B", "“clicks mislead”", 30),)
+
+
+def test_an_answer_without_marks_promises_none() -> None:
+    assert answer_title(report(criteria=report().criteria[1:], red_flags=())) == "Your answer"
 
 
 def test_a_question_for_a_terminal_holds_no_escape() -> None:
