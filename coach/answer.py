@@ -33,6 +33,11 @@ class CleanAnswer(NamedTuple):
     warnings: tuple[str, ...]
 
 
+def plain_apostrophes(text: str) -> str:
+    """Apostrophes inside words as keyboards type them; as long as before."""
+    return _APOSTROPHE.sub("'", text)
+
+
 def clean_answer(text: str) -> CleanAnswer:
     """Take out what only a machine would notice, and say so.
 
@@ -48,7 +53,7 @@ def clean_answer(text: str) -> CleanAnswer:
     text, lone = _LONE.subn("\ufffd", text)
     if lone:
         warnings.append(f"{lone} broken character{'s' if lone > 1 else ''} replaced in the answer.")
-    text = _APOSTROPHE.sub("'", text)
+    text = plain_apostrophes(text)
     if not text.strip():
         raise InputError("the answer is empty", hint="Write an answer first; there is nothing to grade.")
     if len(text) > MAX_ANSWER_CHARS:

@@ -123,7 +123,9 @@ def point_reports(
     )
     unsaid = sum(p.id not in status for p in task.question.points)
     if unsaid and not decided:
-        return reports, (f"The judge did not say of {unsaid} expert points whether they are made; shown as missing.",)
+        return reports, (
+            f"The judge did not say of {unsaid} expert points whether they are made; they count as missing.",
+        )
     return reports, ()
 
 

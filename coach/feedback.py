@@ -133,7 +133,12 @@ def _next_steps(
     caps: Mapping[str, float],
 ) -> tuple[NextStep, ...]:
     lifted = _lift_caps(rubric, card, flags, caps)
-    if lifted and min(caps.values(), default=100.0) <= NO_PRAISE_CAP:
+    if (
+        lifted
+        and card.uncapped is not None
+        and card.uncapped >= min(caps.values())
+        and min(caps.values()) <= NO_PRAISE_CAP
+    ):
         return lifted
     weighted = {c.id: c.criterion for c in rubric.criteria}
     steps = []
@@ -166,9 +171,9 @@ def _lift_caps(
 
 
 def _cap_advice(cap: float, card: ScoreCard) -> str:
-    if card.uncapped is not None and card.uncapped > cap:
-        return f"This red flag holds the total at {cap:g} or below."
-    return f"This red flag costs nothing yet, but while it stands no total goes beyond {cap:g}."
+    if card.uncapped is not None and card.uncapped <= cap:
+        return f"This red flag costs nothing yet, but while it stands no total goes beyond {cap:g}."
+    return f"This red flag holds the total at {cap:g} or below."
 
 
 def _flag_advice(flag: RedFlag) -> str:
@@ -180,7 +185,7 @@ def _missing_advice(points: Sequence[PointReport]) -> str:
     told = []
     left = MAX_POINTS_NAMED
     for status, words in (
-        ("contradicted", "You argue against this"),
+        ("contradicted", "You argue against"),
         ("missing", "Still to be said"),
         ("partial", "Say more fully"),
     ):

@@ -9,6 +9,11 @@ from coach.models import Question
 QUESTIONS = Questions(load_bank())
 
 
+def test_a_question_brought_along_is_read_with_the_answers_apostrophes() -> None:
+    own = Question(question="Why doesn’t it scale?", reference="The cache isn’t shared.")
+    assert Questions(load_bank()).ready(own).question.reference == "The cache isn't shared."
+
+
 def test_a_question_is_made_ready_once() -> None:
     assert QUESTIONS.ready(Brought("W?", "R.")) is QUESTIONS.ready(Brought("W?", "R."))
 

@@ -72,7 +72,7 @@ def test_a_step_names_the_level_to_reach() -> None:
 
 def test_coverage_advice_names_what_is_argued_against_and_what_is_missing() -> None:
     advice = build(judged("product_framing", 4, "x"), judged("expert_coverage", 0)).next_steps[0].advice
-    assert "You argue against this: explores." in advice
+    assert "You argue against: explores." in advice
     assert "Still to be said: weighs latency." in advice
 
 

@@ -111,7 +111,7 @@ class OfflineJudge:
         return Judgement(
             verdicts=tuple(_verdict(estimate, c.id) for c in task.rubric.criteria),
             red_flags=raised_flags(estimate),
-            points=_points(task, scores),
+            points=_points(task, scores, reading),
             warnings=(ESTIMATE, *_unread(reading)),
         )
 
@@ -148,14 +148,14 @@ def _verdict(estimate: Estimate, criterion: str) -> Verdict:
         )
     level = round(value)
     width = doubt * float(estimate.decision.band_factors[index])
-    band = (round(max(0.0, value - width), 1), round(min(float(MAX_LEVEL), value + width), 1))
+    band = (round(max(0.0, min(value - width, level)), 1), round(min(float(MAX_LEVEL), max(value + width, level)), 1))
     moving = moved(estimate, level_shares(estimate.decision, index, estimate.reading))
     return Judged(
         criterion_id=criterion,
         level=level,
         evidence=tuple(quote(s) for s in moving.up) if level else (),
         rationale=_rationale(estimate, index, level, band, moving),
-        band=(min(band[0], level), max(band[1], level)),
+        band=band,
     )
 
 
@@ -179,16 +179,11 @@ def _rationale(estimate: Estimate, index: int, level: int, band: tuple[float, fl
 
 
 def _order(answer: str, found: Landmarks) -> str:
-    """What comes before the first technique, if one is named."""
-    if found.model is None:
+    """Whether a technique is named before any goal or constraint. The reverse is not told: the words of a goal are weak."""
+    if found.model is None or not model_comes_first(found):
         return ""
-    technique = f"“{answer[found.model.start : found.model.end]}”"
-    if model_comes_first(found):
-        return f"No goal or constraint is found before the first technique, {technique}."
-    earlier = [s for s in (found.objective, found.constraint) if s and s.start < found.model.start]
-    before = min(earlier, key=lambda span: span.start)
-    kind = "goal" if before == found.objective else "constraint"
-    return f"“{answer[before.start : before.end]}” ({kind}) comes before the first technique, {technique}."
+    technique = answer[found.model.start : found.model.end]
+    return f"No goal or constraint is found before the first technique, “{technique}”."
 
 
 def _shown(segment: Segment) -> str:
@@ -196,14 +191,14 @@ def _shown(segment: Segment) -> str:
     return f"“{text if len(text) <= SHOWN else text[: SHOWN - 1].rstrip() + '…'}”"
 
 
-def _points(task: JudgeTask, scores: Scores) -> tuple[PointVerdict, ...]:
+def _points(task: JudgeTask, scores: Scores, reading: Reading) -> tuple[PointVerdict, ...]:
     found = []
-    for match, probability in zip(task.matches.points, scores.points, strict=True):
+    for match, probability, log_odds in zip(task.matches.points, scores.points, reading.points, strict=True):
         status: PointStatus = (
             "covered" if probability >= COVERED else "partial" if probability >= PARTIAL else "missing"
         )
         close = bool(match.passages) and match.passages[0].cosine >= CLOSE
-        if probability < REJECTED and close and stance_differs(match, task.answer):
+        if log_odds > UNREAD and probability < REJECTED and close and stance_differs(match, task.answer):
             status = "contradicted"
         found.append(PointVerdict(id=match.point.id, status=status))
     return tuple(found)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from coach.render.highlight import pieces
 from coach.render.plain import (
     POINT_MARKS,
-    STEPS_TITLE,
     answer_title,
     flag_lines,
     gain_words,
@@ -21,6 +20,7 @@ from coach.render.plain import (
     point_status,
     point_words,
     shared_rationale,
+    steps_title,
     title,
     used,
 )
@@ -66,7 +66,7 @@ def template(name: str) -> Template:
     environment.globals["point_status"] = point_status
     environment.globals["point_words"] = point_words
     environment.globals["answer_title"] = answer_title
-    environment.globals["steps_title"] = STEPS_TITLE
+    environment.globals["steps_title"] = steps_title
     environment.globals["gain_words"] = gain_words
     environment.globals["opinions"] = opinions
     environment.globals["point_marks"] = POINT_MARKS

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from coach.render.highlight import pieces
 from coach.render.plain import (
     POINT_MARKS,
-    STEPS_TITLE,
     answer_title,
     flag_lines,
     gain_words,
@@ -21,6 +20,7 @@ from coach.render.plain import (
     point_status,
     point_words,
     shared_rationale,
+    steps_title,
     title,
     used,
 )
@@ -44,7 +44,7 @@ def render(report: FeedbackReport, answer: str) -> str:
             return "\n".join(lines)
     lines += [*_criteria(report), *_flags(report)]
     lines += _list("Strong", report.strengths)
-    lines += _list(STEPS_TITLE, _steps(report), escaped=True)
+    lines += _list(steps_title(report), _steps(report), escaped=True)
     lines += [*_points(report, answer), *_answer(report, answer)]
     lines += _list("Expect to be asked next", [report.follow_up])
     lines += _list("Notes", notes(report))

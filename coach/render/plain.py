@@ -10,7 +10,6 @@ from coach.report import CriterionReport, FeedbackReport, FlagReport, PointRepor
 
 OVERALL_WORDS = {1: "strong no", 2: "no", 3: "borderline", 4: "yes", 5: "strong yes"}
 POINT_MARKS = {"covered": "✓", "partial": "~", "missing": "·", "contradicted": "✗", "not judged": "?"}
-STEPS_TITLE = "Next steps: red flags, then most to be won first"
 POINT_QUOTE = 80
 """Characters of the passage nearest to an expert point."""
 FLAG_QUOTE = 200
@@ -119,14 +118,29 @@ def _cut(text: str, limit: int) -> str:
 
 def answer_title(report: FeedbackReport) -> str:
     """Heading of the answer itself; what its marks mean, if it has any."""
-    if any(c.evidence for c in report.criteria):
-        return "Your answer, with the words that counted (numbers: the criteria above)"
-    return "Your answer"
+    numbered = any(e.verified for c in report.criteria for e in c.evidence)
+    marked = numbered or any(e.verified for f in report.red_flags for e in f.evidence)
+    return f"Your answer{', with the words that counted' * marked}{' (numbers: the criteria above)' * numbered}"
+
+
+def steps_title(report: FeedbackReport) -> str:
+    """Heading of the next steps: red flags stand before what is sorted by points."""
+    flags = {f.id for f in report.red_flags}
+    kinds = {step.criterion in flags for step in report.next_steps}
+    order = (
+        "red flags, then most to be won first"
+        if len(kinds) > 1
+        else "red flags"
+        if True in kinds
+        else "most to be won first"
+    )
+    return f"Next steps: {order}"
 
 
 def point_status(report: FeedbackReport, point: PointReport) -> str:
-    """Its status, or that nobody judged it: where no criterion has a level, nobody looked at the points either."""
-    return point.status if any(c.level is not None for c in report.criteria) else "not judged"
+    """Its status, or that nobody judged it: a judge that leaves all criteria open and names no point made looked at none."""
+    looked = any(c.level is not None for c in report.criteria) or any(p.status != "missing" for p in report.points)
+    return point.status if looked else "not judged"
 
 
 def point_words(report: FeedbackReport, point: PointReport, answer: str) -> str:
@@ -146,7 +160,8 @@ def gain_words(gain: float) -> str:
 def shared_rationale(report: FeedbackReport) -> str:
     """What is said of all criteria alike, by a check in code or a judge that abstains; empty where each has words of its own."""
     said = {c.rationale for c in report.criteria}
-    return said.pop() if len(said) == 1 and len(report.criteria) > 1 else ""
+    alike = len(said) == 1 and (report.judge.kind == "screen" or len(report.criteria) > 1)
+    return said.pop() if alike else ""
 
 
 def notes(report: FeedbackReport) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from coach.render.highlight import pieces
 from coach.render.plain import (
     POINT_MARKS,
-    STEPS_TITLE,
     FlagLine,
     answer_title,
     flag_lines,
@@ -23,6 +22,7 @@ from coach.render.plain import (
     point_status,
     point_words,
     shared_rationale,
+    steps_title,
     title,
     used,
 )
@@ -206,7 +206,7 @@ def _points(console: Console, report: FeedbackReport, answer: str) -> None:
 def _next_steps(console: Console, report: FeedbackReport) -> None:
     if not report.next_steps:
         return
-    _title(console, STEPS_TITLE)
+    _title(console, steps_title(report))
     names = {c.id: c.title or c.id for c in report.criteria} | {f.id: f.title or f.id for f in report.red_flags}
     for step in report.next_steps:
         line = _text(f"{names.get(step.criterion, step.criterion)}. ", "bold") + _text(step.advice)

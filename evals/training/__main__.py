@@ -45,8 +45,10 @@ def main() -> None:
     args = parser.parse_args()
     if not (args.keep and MEASURED.exists() and SHIPPED.exists()):
         train_networks(MEASURED, SHIPPED)
-    elif kept_from(MEASURED).read_text(encoding="utf-8") != KEPT_OUT.read_text(encoding="utf-8"):
-        raise SystemExit(f"{MEASURED} was kept from other questions than {KEPT_OUT} names. Train anew, without --keep.")
+    elif not (kept := kept_from(MEASURED)).exists() or kept.read_text("utf-8") != KEPT_OUT.read_text("utf-8"):
+        raise SystemExit(
+            f"{MEASURED} was not kept from the questions that {KEPT_OUT} names. Train anew, without --keep."
+        )
     ship(MEASURED, SHIPPED)
 
 

@@ -56,9 +56,11 @@ def train_networks(measured: Path, shipped: Path) -> None:
     rest = [s for s, is_out in zip(everything, out, strict=True) if is_out]
     embedder = default_embedder(Settings.from_environment().cache_dir)
     print(f"training on {len(some)} of {len(rows)} answers, then on all", flush=True)
+    kept = KEPT_OUT.read_text(encoding="utf-8")
     network = fit([s.example for s in some], draw=Augmented(some, embedder).epoch, seed=SEED)
     measured.parent.mkdir(parents=True, exist_ok=True)
     export(network, measured)
+    kept_from(measured).write_text(kept, encoding="utf-8")
     everywhere = Augmented(everything, embedder)
 
     def last_epoch(rng: random.Random, swapped: float) -> Sequence[Example]:
@@ -67,7 +69,6 @@ def train_networks(measured: Path, shipped: Path) -> None:
     if not train_round(network, LAST, [s.example for s in everything], last_epoch, SEED + len(ROUNDS)):
         raise RuntimeError("the network unlearned what it had learned in the last round")
     export(network, shipped)
-    kept_from(measured).write_text(KEPT_OUT.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def kept_from(measured: Path) -> Path:

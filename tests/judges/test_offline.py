@@ -10,11 +10,11 @@ import pytest
 from coach import Coach
 from coach.errors import CoachError
 from coach.judgement import Abstained, Judged
-from coach.judges.cross_encoder import FLAGS, GRAPH, TARGETS, Reading
-from coach.judges.decision import CRITERIA, DATA, WEIGHTS, decide, level_shares, load_decision
+from coach.judges.cross_encoder import FLAGS, GRAPH, TARGETS, UNREAD, Reading
+from coach.judges.decision import CRITERIA, DATA, WEIGHTS, Scores, decide, level_shares, load_decision
 from coach.judges.estimate import Estimate, beyond_average, moved
 from coach.judges.features import SIGNS, answer_features, feature_names, flag_signs
-from coach.judges.offline import OfflineJudge
+from coach.judges.offline import OfflineJudge, _points
 from coach.models import Finding, JudgeTask, Question
 from coach.segment import segment
 from coach.weights import DIMENSION
@@ -174,7 +174,7 @@ THREE = "People come for ideas first. Saves count more than clicks do. The launc
 
 
 def test_the_passage_that_raises_most_stands_first(coach: Coach) -> None:
-    assert moved_by(coach, THREE, [0.2, 0.1, 0.9])[0].startswith("The launch")
+    assert [s[:6] for s in moved_by(coach, THREE, [0.6, 0.1, 0.9])[:2]] == ["The la", "People"]
 
 
 def test_a_passage_that_adds_less_than_others_lowers_nothing(coach: Coach) -> None:
@@ -198,9 +198,26 @@ def test_points_for_which_there_is_no_room_are_missing_and_told(coach: Coach) ->
         f"Point {i} says that a cache of kind {i} serves old data unless somebody clears it in time." for i in range(30)
     )
     prepared = coach.prepare(Question(question="How do you run a cache?", reference=whole), GOOD).task
-    judgement = OfflineJudge().judge_now(prepared)
-    assert judgement.points[-1].status == "missing"
-    assert "expert points were not looked for" in judgement.warnings[-1]
+    assert "expert points were not looked for" in OfflineJudge().judge_now(prepared).warnings[-1]
+
+
+def test_a_point_that_was_not_read_is_not_contradicted(coach: Coach) -> None:
+    own = Question(question="Ship it?", reference="We never ship it without a test of its worth.")
+    answer = (
+        "We ship it without a test of its worth, and that is how we have always done it here in our team of ten people."
+    )
+    prepared = coach.prepare(own, answer).task
+    scores = Scores(*(np.zeros(1, dtype=np.float32),) * 5)
+    read, unread = reading(points=1), reading(points=1)._replace(points=np.array([UNREAD]))
+    assert [_points(prepared, scores, r)[0].status for r in (read, unread)] == ["contradicted", "missing"]
+
+
+def test_the_range_told_holds_the_level_told(coach: Coach) -> None:
+    for verdict in OfflineJudge().judge_now(task(coach, GOOD)).verdicts:
+        assert isinstance(verdict, Judged)
+        assert verdict.band is not None
+        assert verdict.band[0] <= verdict.level <= verdict.band[1]
+        assert f"between {verdict.band[0]:g} and {verdict.band[1]:g}" in verdict.rationale
 
 
 def test_a_level_of_zero_was_raised_by_nothing(coach: Coach) -> None:
@@ -240,7 +257,9 @@ def test_a_network_that_is_not_the_one_trained_with_is_refused(tmp_path: Path) -
 def test_weights_that_tell_of_other_flags_are_refused(tmp_path: Path) -> None:
     shutil.copytree(DATA, tmp_path / "data")
     weights = tmp_path / "data" / WEIGHTS
-    weights.write_text(weights.read_text(encoding="utf-8").replace('"one_time_fix"', '"two_time_fix"'), encoding="utf-8")
+    weights.write_text(
+        weights.read_text(encoding="utf-8").replace('"one_time_fix"', '"two_time_fix"'), encoding="utf-8"
+    )
     with pytest.raises(CoachError, match="other criteria or flags"):
         load_decision(tmp_path / "data")
 

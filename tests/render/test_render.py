@@ -12,7 +12,7 @@ from coach.judgement import Evidence
 from coach.models import BROUGHT, Question
 from coach.render import RENDERERS, terminal
 from coach.render.highlight import pieces
-from coach.render.plain import answer_title, flag_lines, headline, inert, judged_by, notes, title, used
+from coach.render.plain import answer_title, flag_lines, headline, inert, judged_by, notes, steps_title, title, used
 from coach.render.question import render_question
 from coach.report import (
     CriterionReport,
@@ -256,6 +256,11 @@ def test_flags_that_the_same_words_raise_stand_on_one_line() -> None:
         FlagReport(id="b", title="B", evidence=words, cap=30),
     )
     assert flag_lines(report(red_flags=flags)) == (("A, B", "“clicks mislead”", 30),)
+
+
+def test_steps_that_are_no_red_flags_promise_none() -> None:
+    steps = (NextStep(criterion="tradeoffs", advice="Weigh.", gain=5),)
+    assert steps_title(report(next_steps=steps)) == "Next steps: most to be won first"
 
 
 def test_an_answer_without_marks_promises_none() -> None:
