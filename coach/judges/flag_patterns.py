@@ -14,7 +14,7 @@ from coach.models import Segment, Span
 _SHORT = r"(?:clicks?|ctr|click[- ]through(?: rates?)?|watch[- ]time|engagement|impressions?|session length|taps)"
 _TURN = re.compile(
     r"\b(?:not|never|no longer|rather than|instead of|without|trap|mistake|wrong|danger\w*|mislead\w*|fool\w*|bait|but|however|"
-    r"although|used to|once|avoid|warn\w*|stop\w*|against|alone|only tells?)\b|n't\b",
+    r"although|than|used to|once|avoid|warn\w*|stop\w*|against|alone|only tells?)\b|n't\b",
     re.IGNORECASE,
 )
 _SENTENCES = {

@@ -202,10 +202,8 @@ def test_points_for_which_there_is_no_room_are_missing_and_told(coach: Coach) ->
 
 
 def test_a_point_that_was_not_read_is_not_contradicted(coach: Coach) -> None:
-    own = Question(question="Ship it?", reference="We never ship it without a test of its worth.")
-    answer = (
-        "We ship it without a test of its worth, and that is how we have always done it here in our team of ten people."
-    )
+    own = Question(question="When do you ship it?", reference="We never ship it on a Friday evening.")
+    answer = "We ship it on a Friday evening. That is how we have always done it here in our team of ten people."
     prepared = coach.prepare(own, answer).task
     scores = Scores(*(np.zeros(1, dtype=np.float32),) * 5)
     read, unread = reading(points=1), reading(points=1)._replace(points=np.array([UNREAD]))

@@ -244,7 +244,8 @@ def test_a_point_that_is_made_is_shown_with_the_words_nearest_to_it(name: str) -
 
 @pytest.mark.parametrize("name", ["terminal", "md", "html"])
 def test_points_that_nobody_judged_are_not_called_missing(name: str) -> None:
-    shown = RENDERERS[name](report(criteria=report().criteria[1:]), ANSWER)
+    points = (PointReport(id="p", text="A point", status="missing"),)
+    shown = RENDERERS[name](report(criteria=report().criteria[1:], points=points), ANSWER)
     assert "(not judged)" in shown.replace("\\", "")
     assert "missing" not in shown.split("</style>")[-1]
 
