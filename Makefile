@@ -50,7 +50,7 @@ bench: $(BIN)/dev-ready ## measure what docs/benchmarks.md states
 peers: $(BIN)/dev-ready ## coach beside other libraries (installs each in its own environment, then ten minutes)
 	$(BIN)/python -m bench.peers
 
-train: $(BIN)/dev-ready ## train, measure and ship the offline judge (an hour with AMX, two to three without)
+train: $(BIN)/dev-ready ## train, measure and ship the offline judge (one and a half hours with AMX, four and a half without)
 	$(BIN)/python -m evals.training
 
 REPLAY := --judge replay --replay-file evals/replay/smollm2-135m.jsonl

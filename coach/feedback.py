@@ -172,7 +172,7 @@ def _lift_caps(
 
 def _cap_advice(cap: float, card: ScoreCard) -> str:
     if card.uncapped is not None and card.uncapped <= cap:
-        return f"This red flag costs nothing yet, but while it stands no total goes beyond {cap:g}."
+        return f"Not binding yet: at most {cap:g} while it stands."
     return f"This red flag holds the total at {cap:g} or below."
 
 

@@ -107,7 +107,7 @@ def test_a_flag_that_costs_nothing_yet_says_where_the_total_ends() -> None:
     verdicts = (judged("product_framing", 1, "x"), judged("expert_coverage", 1, "y"))
     first = build(*verdicts, caps={"absolutes": 40}, flags=(RaisedFlag(id="absolutes"),)).next_steps[0]
     assert (first.criterion, first.gain) == ("absolutes", 0.0)
-    assert "costs nothing yet, but while it stands no total goes beyond 40." in first.advice
+    assert "Not binding yet: at most 40 while it stands." in first.advice
 
 
 def test_lifting_a_flag_comes_first_and_is_worth_what_its_cap_cost() -> None:
