@@ -149,7 +149,7 @@ def point_words(report: FeedbackReport, point: PointReport, answer: str) -> str:
     if status in {"missing", "not judged"} or not point.passages:
         return f"({status})"
     nearest = point.passages[0]
-    return f"({status}) “{_cut(' '.join(answer[nearest.start : nearest.end].split()), POINT_QUOTE)}”"
+    return f"({status}; nearest: “{_cut(' '.join(answer[nearest.start : nearest.end].split()), POINT_QUOTE)}”)"
 
 
 def gain_words(gain: float) -> str:

@@ -239,7 +239,7 @@ def test_a_flag_on_the_whole_answer_does_not_repeat_it(name: str) -> None:
 def test_a_point_that_is_made_is_shown_with_the_words_nearest_to_it(name: str) -> None:
     made = PointReport(id="p", text="A point", status="covered", passages=(PassageReport(start=0, end=27, cosine=0.9),))
     shown = RENDERERS[name](report(points=(made,)), ANSWER)
-    assert shown.replace("\\", "").count("(covered) “I ask what the feed is for.”") == 1
+    assert shown.replace("\\", "").count("(covered; nearest: “I ask what the feed is for.”)") == 1
 
 
 @pytest.mark.parametrize("name", ["terminal", "md", "html"])
