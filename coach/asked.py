@@ -90,8 +90,8 @@ class Questions:
                 found = brought_question(asked.question, asked.reference, asked.points)
             case _:
                 found = asked
-        if not isinstance(asked, str):  # an answer is read with plain ones too, and both must read alike
-            found = Question.model_validate_json(plain_apostrophes(found.model_dump_json()))
+        # An answer is read with plain ones too, and both must read alike.
+        found = Question.model_validate_json(plain_apostrophes(found.model_dump_json()))
         if not found.points:
             found = with_points(found, [s.text for s in segment(found.reference)])
         rubric = self._bank.rubric(found)

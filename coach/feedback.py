@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from coach.judgement import Judged, RaisedFlag, Verdict
+from coach.lexical import shorten
 from coach.models import MAX_LEVEL, Question, RedFlag, Rubric
 from coach.report import NextStep, PointReport
 from coach.scoring import ScoreCard, gain_without_caps, gains
@@ -111,7 +112,7 @@ def _strengths(
             quote = next((e.quote for e in v.evidence if e.verified), "")
             if quote:
                 by_quote.setdefault(quote, []).append(titles[v.criterion_id])
-    strong = [f"{', '.join(shown)}: “{shorten(quote)}”" for quote, shown in by_quote.items()]
+    strong = [f"{', '.join(shown)}: “{shorten(quote, QUOTE_CHARS)}”" for quote, shown in by_quote.items()]
     return (*strong, *_points_made(points))
 
 
@@ -133,12 +134,7 @@ def _next_steps(
     caps: Mapping[str, float],
 ) -> tuple[NextStep, ...]:
     lifted = _lift_caps(rubric, card, flags, caps)
-    if (
-        lifted
-        and card.uncapped is not None
-        and card.uncapped >= min(caps.values())
-        and min(caps.values()) <= NO_PRAISE_CAP
-    ):
+    if lifted and _nothing_else_to_win(card, min(caps.values())):
         return lifted
     weighted = {c.id: c.criterion for c in rubric.criteria}
     steps = []
@@ -151,6 +147,10 @@ def _next_steps(
         advice = f"{own} Level {gain.to_level}: {target}".strip()
         steps.append(NextStep(criterion=gain.criterion_id, advice=advice, gain=gain.points))
     return (*lifted, *sorted(steps, key=lambda step: -step.gain))
+
+
+def _nothing_else_to_win(card: ScoreCard, cap: float) -> bool:
+    return card.uncapped is not None and cap <= min(card.uncapped, NO_PRAISE_CAP)
 
 
 def _lift_caps(
@@ -210,9 +210,3 @@ def follow_up(question: Question, card: ScoreCard, points: Sequence[PointReport]
 @lru_cache(512)
 def _words(text: str) -> frozenset[str]:
     return frozenset(re.findall(r"\w{5,}", text.lower()))
-
-
-def shorten(quote: str, limit: int = QUOTE_CHARS) -> str:
-    """A quote on one line, cut at a word, at most `limit` characters and an ellipsis."""
-    line = " ".join(quote.split())
-    return line if len(line) <= limit else line[:limit].rsplit(" ", 1)[0] + " …"

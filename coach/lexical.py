@@ -143,6 +143,12 @@ def content_stems(text: str) -> frozenset[str]:
     return frozenset(_stem(w) for w in words(text) if w not in _STOP and len(w) > 1)
 
 
+def shorten(text: str, limit: int) -> str:
+    """A text on one line, cut at a word, at most `limit` characters and an ellipsis."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[:limit].rsplit(" ", 1)[0] + " …"
+
+
 def overlap(wanted: frozenset[str], found: frozenset[str]) -> float:
     """Share of the wanted stems that are found, 0..1; 0 where none is wanted."""
     return len(wanted & found) / len(wanted) if wanted else 0.0

@@ -117,3 +117,8 @@ class FeedbackReport(Frozen):
     fingerprint: Fingerprint
     usage: Usage = Usage()
     error: ErrorReport | None = None
+
+    @property
+    def points_judged(self) -> bool:
+        """Whether a judge looked at the expert points: one that leaves all criteria open and names no point made did not."""
+        return any(c.level is not None for c in self.criteria) or any(p.status != "missing" for p in self.points)

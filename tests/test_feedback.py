@@ -3,7 +3,7 @@ from __future__ import annotations
 from builders import abstained, flag, judged, rubric
 
 from coach.bank import load_bank
-from coach.feedback import _FLAG_ADVICE, Feedback, build_feedback, shorten
+from coach.feedback import _FLAG_ADVICE, Feedback, build_feedback
 from coach.judgement import RaisedFlag, Verdict
 from coach.models import Question
 from coach.report import PointReport
@@ -162,11 +162,3 @@ def test_a_question_brought_along_is_followed_up_at_its_widest_gap() -> None:
     own = Question(question="Which model?", reference="It depends.")
     built = build(judged("product_framing", 0), judged("expert_coverage", 3, "x"), question=own)
     assert built.follow_up == "Who is this for, and how would you know that it helped them?"
-
-
-def test_a_long_quote_is_cut_at_a_word() -> None:
-    assert shorten("one two three", 9) == "one two …"
-
-
-def test_a_quote_is_told_on_one_line() -> None:
-    assert shorten("one\n two") == "one two"

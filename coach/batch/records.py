@@ -132,13 +132,12 @@ def _finite(value: object) -> object:
 
 def facts_json(report: FeedbackReport) -> str:
     """The facts of a report, as short as JSON gets: a summary reads one for every row."""
-    judged = any(c.level is not None for c in report.criteria)
     facts = [
         report.total,
         report.overall,
         {c.id: c.level for c in report.criteria},
         [f.id for f in report.red_flags],
-        [p.id for p in report.points if judged and p.status in {"missing", "contradicted"}],
+        [p.id for p in report.points if report.points_judged and p.status in {"missing", "contradicted"}],
         numbers_of(report.usage),
     ]
     return json.dumps(facts, separators=(",", ":"))

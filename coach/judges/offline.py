@@ -21,9 +21,8 @@ from coach.judges.decision import CRITERIA, DATA, Decision, Scores, decide, leve
 from coach.judges.estimate import QUOTES, Estimate, Moved, moved, quote
 from coach.judges.features import FEATURES_VERSION, answer_features, answer_vectors, flag_signs, stance_differs
 from coach.judges.raised import FLAG_TOTAL, UNFRAMED, raised_flags
-from coach.landmarks import model_comes_first
-from coach.lexical import words
-from coach.models import MAX_LEVEL, JudgeTask, Landmarks, Segment
+from coach.lexical import shorten, words
+from coach.models import MAX_LEVEL, JudgeTask, Landmarks
 from coach.report import JudgeKind
 
 MIN_WORDS = 20
@@ -167,9 +166,9 @@ def _rationale(estimate: Estimate, index: int, level: int, band: tuple[float, fl
         f"{meaning[0].upper()}{meaning[1:].rstrip('.')}. Four in five such answers lie between {band[0]:g} and {band[1]:g}."
     ]
     if level and by.raises:
-        told.append(f"Raised most by {_shown(by.up[0])}.")
+        told.append(f"Raised most by “{shorten(by.up[0].text, SHOWN)}”.")
     if level < SOUND and by.down:
-        told.append(f"Lowered most by {_shown(by.down)}.")
+        told.append(f"Lowered most by “{shorten(by.down.text, SHOWN)}”.")
     alone = round(float(estimate.scores.alone[index]))
     if alone != level:
         told.append(f"Its words one by one come to level {alone}, the answer as a whole to {level}.")
@@ -180,15 +179,10 @@ def _rationale(estimate: Estimate, index: int, level: int, band: tuple[float, fl
 
 def _order(answer: str, found: Landmarks) -> str:
     """Whether a technique is named before any goal or constraint. The reverse is not told: the words of a goal are weak."""
-    if found.model is None or not model_comes_first(found):
+    if found.model is None or not landmarks.model_comes_first(found):
         return ""
     technique = answer[found.model.start : found.model.end]
     return f"No goal or constraint is found before the first technique, “{technique}”."
-
-
-def _shown(segment: Segment) -> str:
-    text = " ".join(segment.text.split())
-    return f"“{text if len(text) <= SHOWN else text[: SHOWN - 1].rstrip() + '…'}”"
 
 
 def _points(task: JudgeTask, scores: Scores, reading: Reading) -> tuple[PointVerdict, ...]:

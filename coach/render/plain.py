@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import NamedTuple
 
+from coach.lexical import shorten
 from coach.models import BROUGHT
 from coach.report import CriterionReport, FeedbackReport, FlagReport, PointReport
 
@@ -109,11 +110,7 @@ def flag_lines(report: FeedbackReport) -> tuple[FlagLine, ...]:
 
 def _flag_words(flag: FlagReport) -> str:
     """The words that raised a flag, long ones cut: the answer stands in full below."""
-    return "; ".join(f"“{_cut(e.quote, FLAG_QUOTE)}”" for e in flag.evidence[:3]) or "the answer as a whole"
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[:limit].rstrip()}…"
+    return "; ".join(f"“{shorten(e.quote, FLAG_QUOTE)}”" for e in flag.evidence[:3]) or "the answer as a whole"
 
 
 def answer_title(report: FeedbackReport) -> str:
@@ -127,20 +124,13 @@ def steps_title(report: FeedbackReport) -> str:
     """Heading of the next steps: red flags stand before what is sorted by points."""
     flags = {f.id for f in report.red_flags}
     kinds = {step.criterion in flags for step in report.next_steps}
-    order = (
-        "red flags, then most to be won first"
-        if len(kinds) > 1
-        else "red flags"
-        if True in kinds
-        else "most to be won first"
-    )
-    return f"Next steps: {order}"
+    told = ["red flags"] * (True in kinds) + ["most to be won first"] * (False in kinds)
+    return f"Next steps: {', then '.join(told)}"
 
 
 def point_status(report: FeedbackReport, point: PointReport) -> str:
-    """Its status, or that nobody judged it: a judge that leaves all criteria open and names no point made looked at none."""
-    looked = any(c.level is not None for c in report.criteria) or any(p.status != "missing" for p in report.points)
-    return point.status if looked else "not judged"
+    """Its status, or that nobody judged it."""
+    return point.status if report.points_judged else "not judged"
 
 
 def point_words(report: FeedbackReport, point: PointReport, answer: str) -> str:
@@ -149,7 +139,7 @@ def point_words(report: FeedbackReport, point: PointReport, answer: str) -> str:
     if status in {"missing", "not judged"} or not point.passages:
         return f"({status})"
     nearest = point.passages[0]
-    return f"({status}; nearest: “{_cut(' '.join(answer[nearest.start : nearest.end].split()), POINT_QUOTE)}”)"
+    return f"({status}; nearest: “{shorten(answer[nearest.start : nearest.end], POINT_QUOTE)}”)"
 
 
 def gain_words(gain: float) -> str:

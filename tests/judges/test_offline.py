@@ -26,6 +26,7 @@ GOOD = (
     "model only if an A/B test over eight weeks shows that people save more. Variety gets a floor, because a deep model "
     "once filled our page with look-alikes, and each stage has an owner and an alarm."
 )
+NO_SCORES = Scores(*(np.zeros(1, dtype=np.float32),) * 5)
 BAD = (
     "I would train a huge transformer on clicks, because deep learning is always the best. Clicks show what users like. "
     "If NDCG goes up we ship it and the work is done. Nothing else is needed, and monitoring is a waste of time."
@@ -165,7 +166,7 @@ def moved_by(coach: Coach, answer: str, shares: list[float]) -> list[str]:
     """The segments that raise a level, most first, where each segment is one token with such a share."""
     prepared = task(coach, answer)
     spans = tuple((s.start, s.end) for s in prepared.segments)
-    estimate = Estimate(prepared, load_decision(), reading()._replace(offsets=spans), None)  # type: ignore[arg-type] # not used
+    estimate = Estimate(prepared, load_decision(), reading()._replace(offsets=spans), NO_SCORES)
     found = moved(estimate, np.array(shares))
     return [s.text for s in found.up] + [found.down.text if found.down else ""]
 
@@ -205,9 +206,8 @@ def test_a_point_that_was_not_read_is_not_contradicted(coach: Coach) -> None:
     own = Question(question="When do you ship it?", reference="We never ship it on a Friday evening.")
     answer = "We ship it on a Friday evening. That is how we have always done it here in our team of ten people."
     prepared = coach.prepare(own, answer).task
-    scores = Scores(*(np.zeros(1, dtype=np.float32),) * 5)
     read, unread = reading(points=1), reading(points=1)._replace(points=np.array([UNREAD]))
-    assert [_points(prepared, scores, r)[0].status for r in (read, unread)] == ["contradicted", "missing"]
+    assert [_points(prepared, NO_SCORES, r)[0].status for r in (read, unread)] == ["contradicted", "missing"]
 
 
 def test_the_range_told_holds_the_level_told(coach: Coach) -> None:
