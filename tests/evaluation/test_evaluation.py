@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from builders import report
 from fakes import HashEmbedder, ScriptedJudge
+from scipy.stats import spearmanr
 
 from coach import Coach
 from coach.cli import main
@@ -214,3 +216,16 @@ def test_a_broken_pin_ends_with_one(capsys: pytest.CaptureFixture[str], tmp_path
 
 def test_nothing_to_measure_is_bad_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval"]) == 2
+
+
+def test_length_tells_no_merit_and_the_page_on_the_labels_says_so() -> None:
+    rows = load_labelled(ANSWERS)
+    length = spearmanr([len(r.answer) for r in rows], [r.overall for r in rows])[0]
+    flags = Counter(flag for r in rows for flag in r.red_flags)
+    rarest, count = min(flags.items(), key=lambda item: item[1])
+    told = (
+        f"Over all {len(rows):,} answers length and hiring signal correlate at Spearman {length:.2f}; "
+        f"the rarest flag, `{rarest}`, is labelled in {count}."
+    )
+    assert abs(length) <= 0.2
+    assert told in (ROOT / "evals" / "README.md").read_text(encoding="utf-8")
