@@ -18,7 +18,7 @@ from coach.segment import segment
 
 QUESTIONS_KEPT = 1024
 """Questions kept ready with rubric and vectors, some tens of kilobytes each."""
-GRADED_AS = 2
+GRADED_AS = 3
 """Raised when screening, matching or the search for quotes changes what an answer comes to: no journal then hands out grades
 from before, and no fingerprint calls two such grades alike."""
 

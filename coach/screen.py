@@ -20,8 +20,9 @@ COPY_RUN = 5
 MIN_COPY_RUNS = 4
 LIST_FUNCTION_SHARE = 0.24
 """Share of function words below which a text that is mostly commas is a list of terms. Prose has 0.35 and more."""
-LIST_ITEM_WORDS = 3.4
-"""Words between two separators below which such a text is a list. Terse notes that say something have longer items."""
+LIST_ITEM_WORDS = 2.2
+"""Words between two separators up to which such a text is a list. Of the labelled answers with so few function words, nine in ten
+lists lie below, and 88 of 90 notes that say something above: terse, dense, and most of them excellent."""
 BARE_FUNCTION_SHARE = 0.05
 """Share of function words below which even items full of numbers say nothing about each other."""
 LIST_DIGIT_SHARE = 0.03
@@ -51,7 +52,7 @@ _FUNCTION = frozenset(
     let's""".split()
 )
 _ENGLISH = frozenset("""the and to of is it that i we a in for would not be with they on what this""".split())
-_SEPARATOR = re.compile(r"[,;:.|/•·#+\n\t]|\s[-*–—]+\s|\b(?:and|vs|versus|or)\b")
+_SEPARATOR = re.compile(r"[,;:.|/•·#+&→\n\t]|->|\s[-*–—]+\s|\b(?:and|vs|versus|or)\b")
 _VOWELS = re.compile(r"[aeiouyàâäáãåæèéêëìíîïòóôöõøœùúûü]")
 _CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxz]{5,}")
 _KEYBOARD = re.compile(r"asdf|qwer|zxcv|hjkl|sdfg|dfgh|jkl;|uiop|xcvb|wert")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coach.addressed import _PATTERNS as ADDRESSES
+from coach.address_patterns import PATTERNS as ADDRESSES
 from coach.casefree import CaseFree
 from coach.landmarks import _PATTERNS as LANDMARKS
 
