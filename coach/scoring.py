@@ -5,6 +5,7 @@ Levels come from a judge. What an unverified quote does to a level is one named 
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
@@ -21,6 +22,11 @@ OVERALL_CUTS = (16.0, 39.0, 61.0, 85.0)
 DECISION_CUT = OVERALL_CUTS[2]
 """Total from which the signal is a yes."""
 
+ERROR_CORRELATION = 0.6
+"""How far a judge that is wrong on one criterion is wrong the same way on another, 0..1: with 0 the errors of six criteria
+mostly cancel out in the total, with 1 they never do. Chosen so that the offline judge's range holds the labels' total in four of
+five answers, see evals/README.md; taken over for other judges."""
+
 UnverifiedPolicy = Literal["zero", "abstain"]
 UNVERIFIED_POLICY: UnverifiedPolicy = "zero"
 """What a level above 0 becomes when none of its quotes stands in the answer.
@@ -28,7 +34,7 @@ UNVERIFIED_POLICY: UnverifiedPolicy = "zero"
 `zero`: level 0, and the rationale says so. `abstain` would let an invented quote raise the total, because an abstained
 criterion leaves the denominator.
 """
-CONSTANTS = (COVERAGE_FLOOR, OVERALL_CUTS, UNVERIFIED_POLICY)
+CONSTANTS = (COVERAGE_FLOOR, OVERALL_CUTS, ERROR_CORRELATION, UNVERIFIED_POLICY)
 """All that turns levels into numbers besides the rubric; enters the fingerprint."""
 
 
@@ -122,7 +128,7 @@ def score(rubric: Rubric, verdicts: Sequence[Verdict], *, caps: Iterable[float] 
     caps = tuple(caps)
     uncapped = 100 * sum(s.points for s in scores if s.points is not None) / judged
     total = round(apply_caps(uncapped, caps), 1)
-    return ScoreCard(scores, coverage, uncapped, total, overall_signal(total), _band(rubric, by_id, caps))
+    return ScoreCard(scores, coverage, uncapped, total, overall_signal(total), _band(rubric, by_id, uncapped, caps))
 
 
 def nearest_cut(rubric: Rubric, verdicts: Sequence[Verdict]) -> float | None:
@@ -138,24 +144,33 @@ def _criterion_score(criterion: WeightedCriterion, verdict: Verdict) -> Criterio
     return CriterionScore(criterion.id, None, criterion.weight, None)
 
 
-def _band(rubric: Rubric, verdicts: dict[str, Verdict], caps: tuple[float, ...]) -> tuple[float, float] | None:
-    """Lowest and highest total under the verdicts' bands; a criterion that was not judged spans all its levels."""
-    low = high = 0.0
-    certain = True
+def _band(
+    rubric: Rubric, verdicts: dict[str, Verdict], uncapped: float, caps: tuple[float, ...]
+) -> tuple[float, float] | None:
+    """Totals that the verdicts' bands leave open; None where none of them leaves anything.
+
+    A criterion that was not judged spans all its levels. See `ERROR_CORRELATION` for how the bands add up.
+    """
+    falls, rises = [], []
     for criterion in rubric.criteria:
         verdict = verdicts[criterion.id]
-        bottom, top = (0.0, float(MAX_LEVEL))
+        level, (bottom, top) = uncapped / 100 * MAX_LEVEL, (0.0, float(MAX_LEVEL))
         if isinstance(verdict, Judged):
-            bottom, top = verdict.band or (float(verdict.level), float(verdict.level))
-            certain = certain and verdict.band is None
-        else:
-            certain = False
-        low += points_for(bottom, criterion.weight)
-        high += points_for(top, criterion.weight)
-    if certain:
+            level, (bottom, top) = verdict.level, verdict.band or (float(verdict.level), float(verdict.level))
+        falls.append(points_for(level - bottom, criterion.weight))
+        rises.append(points_for(top - level, criterion.weight))
+    if not any((*falls, *rises)):
         return None
     weight = sum(c.weight for c in rubric.criteria)
-    return round(apply_caps(100 * low / weight, caps), 1), round(apply_caps(100 * high / weight, caps), 1)
+    low = max(0.0, uncapped - 100 * _joint(falls) / weight)
+    high = min(100.0, uncapped + 100 * _joint(rises) / weight)
+    return round(apply_caps(low, caps), 1), round(apply_caps(high, caps), 1)
+
+
+def _joint(widths: Sequence[float]) -> float:
+    """Width of a sum whose parts have these widths: between their sum and the root of their squares' sum."""
+    together, apart = sum(widths) ** 2, sum(w * w for w in widths)
+    return math.sqrt(ERROR_CORRELATION * together + (1 - ERROR_CORRELATION) * apart)
 
 
 def gains(card: ScoreCard) -> tuple[Gain, ...]:

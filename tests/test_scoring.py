@@ -61,6 +61,11 @@ def test_band_follows_the_verdicts_bands() -> None:
     assert score(rubric(bias=100), [judged("bias", 2, band=(1, 3))]).band == (25.0, 75.0)
 
 
+def test_errors_of_two_criteria_partly_cancel_out_in_the_total() -> None:
+    low, high = score(TWO, [judged("bias", 2, band=(1, 3)), judged("variance", 2, band=(1, 3))]).band or (0, 0)
+    assert 25 < low < 50 < high < 75
+
+
 def test_no_band_when_every_level_is_certain() -> None:
     assert score(rubric(bias=100), [judged("bias", 2)]).band is None
 
@@ -140,8 +145,20 @@ def test_order_of_verdicts_does_not_matter(values: list[int | None], order: list
     assert score(FOUR, given_order) == score(FOUR, [given_order[i] for i in order])
 
 
-@given(levels)
-def test_the_total_lies_within_its_band(values: list[int | None]) -> None:
-    card = score(FOUR, verdicts(values))
+@given(
+    levels,
+    st.lists(st.tuples(st.floats(0, 4), st.floats(0, 4)), min_size=4, max_size=4),
+    st.lists(st.floats(0, 100), max_size=2),
+)
+def test_the_total_lies_within_its_band(
+    values: list[int | None], widths: list[tuple[float, float]], caps: list[float]
+) -> None:
+    unsure = [
+        v.model_copy(update={"band": (max(0.0, v.level - low), min(4.0, v.level + high))})
+        if isinstance(v, Judged)
+        else v
+        for v, (low, high) in zip(verdicts(values), widths, strict=True)
+    ]
+    card = score(FOUR, unsure, caps=caps)
     if card.total is not None and card.band is not None:
-        assert card.band[0] <= card.total <= card.band[1]
+        assert 0 <= card.band[0] <= card.total <= card.band[1] <= 100
