@@ -8,7 +8,7 @@ export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help critique test check bench peers docs train evals baseline record all clean
+.PHONY: help critique test check bench peers docs train network evals baseline record all clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,7 +50,11 @@ bench: $(BIN)/dev-ready ## measure what docs/benchmarks.md states
 peers: $(BIN)/dev-ready ## coach beside other libraries (installs each in its own environment, then ten minutes)
 	$(BIN)/python -m bench.peers
 
-train: $(BIN)/dev-ready ## train, measure and ship the offline judge (one and a half hours with AMX, four and a half without)
+train: $(BIN)/dev-ready ## fit the offline judge's decision on what its network reads, measure both (ten minutes)
+	$(BIN)/python -m evals.training
+
+network: $(BIN)/dev-ready ## teach the offline judge's network the answers it has not seen, then train (an hour for a thousand)
+	$(BIN)/python -m evals.training.networks
 	$(BIN)/python -m evals.training
 
 REPLAY := --judge replay --replay-file evals/replay/smollm2-135m.jsonl

@@ -16,7 +16,10 @@ _OBJECTIVE = (
     r"objectives?|goals?|purpose|mission|what (?:is|are|'s|does|do|would|should) .{0,40}\b(?:for|want|mean|achieve|need)|"
     r"success (?:means?|is|looks|metric|criteri\w+)|(?:trying|want|wants|need|needs|hop\w+|came|come|comes) (?:to|for)\b|"
     r"user(?:s|'s)? (?:intent|need|value|goal|want|problem)s?|inspir\w+|discover\w*|satisf\w+|who (?:is it|are they|uses)|"
-    r"helps? (?:people|users?|them|her|him|someone)|good (?:looks|means)|worth (?:it )?(?:to|for)"
+    r"helps? (?:people|users?|them|her|him|someone)|good (?:looks|means)|worth (?:it )?(?:to|for)|aims? (?:is|at|to)\b|the point of (?!sale|failure)|"
+    r"(?:want|wants) (?:people|users?|customers?|readers?|visitors?|someone|somebody|them|her|him|everyone) (?:to|who)\b|"
+    r"(?:matters?|counts?) (?:more|most) (?:to|for|than)\b|what (?:really |actually )?(?:matters|counts) (?:to|for|is)\b|"
+    r"(?:people|users?|customers?|readers?|someone|somebody) (?:should|can|could|must) (?:find|leave|keep|come away|walk away|get|use|trust)"
 )
 _CONSTRAINT = (
     r"constraints?|latency|milliseconds?|\d+ ?ms\b|budgets?|scale|interpretab\w+|explainab\w+|fresh(?:ness)?|memory|"

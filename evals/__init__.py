@@ -4,13 +4,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 ANSWERS = ROOT / "evals" / "answers"
-SECOND_LABELS = ANSWERS / "second-labels.jsonl"
-KEPT_OUT = ANSWERS / "kept-out.txt"
-"""A fifth of the questions of `ANSWERS`, one id or topic a line, drawn by chance: on these the offline judge is measured."""
+"""What the offline judge's network learns from."""
+HELD_OUT = ROOT / "evals" / "held-out"
+"""Answers its network never sees, most of them to questions it never sees. The decision behind it is fitted on what it reads
+of them, and measured on folds of their questions."""
+SECOND_LABELS = "second-labels.jsonl"
+"""In each of these folders, where there are blind labels."""
 FOREIGN = ROOT / "evals" / "foreign"
 """Questions from other fields, never trained on."""
 FRESH = ROOT / "evals" / "fresh"
-"""Questions on ML in products, never trained on; no single grade of them was looked at while the judge was made."""
+"""Questions on ML in products, never trained on."""
 PRACTICE = ROOT / "evals" / "practice"
 """New answers to the bank's questions, by writers who wrote none of `ANSWERS`; never trained on."""
 PINS = ROOT / "evals" / "pins.yaml"

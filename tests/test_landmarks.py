@@ -30,6 +30,23 @@ def test_an_objective_before_any_technique_does_not() -> None:
     assert not first("The goal is inspiration. Then a two-tower network.")
 
 
+@pytest.mark.parametrize(
+    "opening",
+    [
+        "Ask what the shop wants people to leave with.",
+        "Saves matter more to me than taps.",
+        "Somebody should leave with an idea she keeps.",
+        "We aim at fewer wasted trips.",
+    ],
+)
+def test_a_purpose_in_everyday_words_is_one(opening: str) -> None:
+    assert not first(f"{opening} Then a two-tower network.")
+
+
+def test_more_data_that_a_model_wants_is_no_purpose() -> None:
+    assert first("The transformer wants more data.")
+
+
 def test_a_constraint_counts_as_framing() -> None:
     assert not first("Latency is 50 ms, so XGBoost.")
 

@@ -100,7 +100,7 @@ class CrossEncoder:
     """The trained network.
 
     Args:
-        graph: as `make train` wrote it.
+        graph: as `make network` wrote it.
 
     Raises:
         GraphUnusable: it cannot be loaded.

@@ -31,8 +31,7 @@ CRITERIA = TARGETS[1:]
 CLIP = 4.0
 """Standard deviations at which a feature is cut off: an odd answer must not throw the sum."""
 LOG_ODDS_CLIP = 8.0
-TRAINED_DIGITS = 12
-"""Hex digits of an answer's digest by which the card knows it."""
+_KEY_DIGITS = 12
 
 
 class Decision(NamedTuple):
@@ -249,7 +248,13 @@ _TREE_TYPES: dict[str, Any] = dict.fromkeys(("feature", "left", "right"), np.int
 
 def trained_on(answers: Sequence[str], folder: Path = DATA) -> bool:
     """Whether any of these answers was among those the shipped weights were trained on."""
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    known = {key for part in ("network", "decision") for key in card.get(part, {}).get("answers", ())}
+    return any(answer_key(a) in known for a in answers)
+
+
+def answer_key(answer: str) -> str:
+    """By what the card knows an answer."""
     from coach.fingerprints import digest
 
-    known = set(json.loads((folder / CARD).read_text(encoding="utf-8")).get("answers", ()))
-    return any(digest(a)[:TRAINED_DIGITS] in known for a in answers)
+    return digest(answer)[:_KEY_DIGITS]

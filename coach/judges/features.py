@@ -17,7 +17,7 @@ from coach.models import JudgeTask, PointMatch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FEATURES_VERSION = 2
+FEATURES_VERSION = 3
 """Raised when a feature changes meaning; a trained decision of another version is refused."""
 NEVER = 1.2
 """Place, as a share of the answer, of a term that never comes: a little behind its end."""

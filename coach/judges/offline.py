@@ -20,7 +20,7 @@ from coach.judges.cross_encoder import GRAPH, MAX_WINDOWS, MIN_ROOM, UNREAD, Cro
 from coach.judges.decision import CRITERIA, DATA, Decision, Scores, decide, level_shares, load_decision
 from coach.judges.estimate import QUOTES, Estimate, Moved, moved, quote
 from coach.judges.features import FEATURES_VERSION, answer_features, answer_vectors, flag_signs, stance_differs
-from coach.judges.raised import FLAG_TOTAL, UNFRAMED, raised_flags
+from coach.judges.raised import FLAG_TOTAL, ON_TOPIC, UNFRAMED, raised_flags
 from coach.lexical import shorten, words
 from coach.models import MAX_LEVEL, JudgeTask, Landmarks
 from coach.report import JudgeKind
@@ -38,8 +38,8 @@ SOUND = 3
 
 ESTIMATE = (
     "Levels are estimates of a small model trained on labelled answers, each with the range that holds the label in four of "
-    "five answers to questions it had not seen; the total's range is what all levels at their low or high ends would give. "
-    "Marked are the passages that count most for each estimate."
+    "five answers to questions it had not seen; the total's range, before caps, holds as many. Marked are the passages that "
+    "count most for each estimate."
 )
 
 
@@ -80,6 +80,7 @@ class OfflineJudge:
                 CLOSE,
                 FLAG_TOTAL,
                 UNFRAMED,
+                ON_TOPIC,
                 QUOTES,
                 MIN_ROOM,
                 MAX_WINDOWS,

@@ -10,12 +10,14 @@ from coach.judges.decision import CRITERIA
 from coach.judges.estimate import Estimate, beyond_average, quote
 from coach.judges.flag_patterns import flags_by_wording
 from coach.landmarks import model_comes_first
-from coach.models import MAX_LEVEL, JudgeTask, Span
+from coach.models import MAX_LEVEL, Span
 
 FLAG_TOTAL = 45.0
 """Estimated total above which wording alone raises no flag: of the labelled answers with a flag nine in ten lie below it."""
 UNFRAMED = 0.5
 """Estimated level of product framing below which an answer that opens with a technique counts as model-first."""
+ON_TOPIC = 2
+"""Level of expert coverage from which an answer is on topic, whatever else speaks against it."""
 
 
 def raised_flags(estimate: Estimate) -> tuple[RaisedFlag, ...]:
@@ -23,7 +25,7 @@ def raised_flags(estimate: Estimate) -> tuple[RaisedFlag, ...]:
     task = estimate.task
     worded = flags_by_wording(task.segments)
     raised = {
-        flag for index, flag in enumerate(FLAGS) if estimate.scores.log_odds[index] > 0.0 and _borne_out(flag, task)
+        flag for index, flag in enumerate(FLAGS) if estimate.scores.log_odds[index] > 0.0 and _borne_out(flag, estimate)
     }
     if _estimated_total(estimate) <= FLAG_TOTAL:
         raised |= worded.keys()
@@ -68,6 +70,13 @@ def _flag_evidence(estimate: Estimate, flag: str, index: int, worded: Span | Non
     return quote(task.segments[int(np.argmax(added))])
 
 
-def _borne_out(flag: str, task: JudgeTask) -> bool:
-    """Whether the order of an answer allows the flag: nothing is model-first that names its purpose before."""
-    return flag != "model_first" or model_comes_first(task.matches.landmarks)
+def _borne_out(flag: str, estimate: Estimate) -> bool:
+    """Whether the rest of the reading allows the flag.
+
+    Nothing is model-first that names its purpose before, and nothing is off topic that says part of what the expert says.
+    """
+    if flag == "model_first":
+        return model_comes_first(estimate.task.matches.landmarks)
+    if flag == "off_topic":
+        return round(float(estimate.scores.levels[CRITERIA.index("expert_coverage")])) < ON_TOPIC
+    return True

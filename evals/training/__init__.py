@@ -1,1 +1,1 @@
-"""Training of the offline judge: `make train` makes what is shipped and measures it on questions it has not seen."""
+"""Training of the offline judge: its network (`make network`), and the decision behind it, measured (`make train`)."""

@@ -1,12 +1,9 @@
-"""Train the offline judge, measure it on questions that were kept from it, then train it on all and ship it."""
+"""Fit the decision behind the offline judge's network on answers the network has never seen, measure both, and ship them."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import shutil
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,74 +13,53 @@ from coach.evaluation.grade import grade_rows
 from coach.evaluation.labels import load_labelled
 from coach.evaluation.metrics import agreement
 from coach.files import numbered_lines
-from coach.fingerprints import digest
 from coach.judges.cross_encoder import FLAGS, GRAPH, CrossEncoder, Reading
-from coach.judges.decision import ARRAYS, CARD, CRITERIA, DATA, TRAINED_DIGITS, WEIGHTS, Decision, load_decision
+from coach.judges.decision import ARRAYS, CARD, CRITERIA, DATA, WEIGHTS, Decision, answer_key, load_decision
 from coach.judges.features import FEATURES_VERSION, feature_names
 from coach.judges.offline import OfflineJudge
 from coach.models import JudgeTask
 from coach.settings import Settings
 from coach.weights import sha256_of
-from evals import ANSWERS, FOREIGN, FRESH, KEPT_OUT, PRACTICE, ROOT
+from evals import ANSWERS, FOREIGN, FRESH, HELD_OUT, PRACTICE, ROOT
 from evals.training.data import build_data, prepare
 from evals.training.examples import answers_digest, read_second
 from evals.training.measure import held_out_figures
-from evals.training.networks import kept_from, kept_out, questions_of, train_networks
+from evals.training.networks import questions_of, seen_by_the_network
 from evals.training.stack import fit_decision
 from evals.training.swapped import swapped_rows
 from evals.training.tables import render
 
-BUILT = ROOT / "build" / "training"
-MEASURED, SHIPPED = BUILT / "measured.onnx", BUILT / GRAPH
 TABLES = ROOT / "evals" / "figures.md"
 
 
 def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m evals.training", description=__doc__)
-    parser.add_argument("--keep", action="store_true", help="use the networks that lie in build/training already")
-    args = parser.parse_args()
-    if not (args.keep and MEASURED.exists() and SHIPPED.exists()):
-        train_networks(MEASURED, SHIPPED)
-    elif not (kept := kept_from(MEASURED)).exists() or kept.read_text("utf-8") != KEPT_OUT.read_text("utf-8"):
-        raise SystemExit(
-            f"{MEASURED} was not kept from the questions that {KEPT_OUT} names. Train anew, without --keep."
-        )
-    ship(MEASURED, SHIPPED)
-
-
-def ship(measured: Path, shipped: Path) -> None:
-    """Fit the decision on what the measured network reads of questions it has not seen; write the shipped one, that and the card.
-
-    Args:
-        measured: as `train_networks` wrote it.
-        shipped: the same after its last round, which took in those questions.
-    """
-    rows = load_labelled(ANSWERS)
-    unseen = [row for row, out in zip(rows, kept_out(rows), strict=True) if out]
-    network = CrossEncoder(measured)
-    swapped = swapped_rows(unseen, questions_of(unseen), default_embedder(Settings.from_environment().cache_dir))
-    prepared = prepare([*unseen, *swapped])
+    """Command line, without options."""
+    rows = load_labelled(HELD_OUT)
+    seen = seen_by_the_network(DATA)
+    if known := [r.id for r in rows if answer_key(r.answer) in seen]:
+        raise SystemExit(f"The network was trained on {len(known)} answers of {HELD_OUT}, {known[0]} among them.")
+    network = CrossEncoder(DATA / GRAPH)
+    embedder = default_embedder(Settings.from_environment().cache_dir)
+    prepared = prepare([*rows, *swapped_rows(rows, questions_of(rows), embedder)])
     data = build_data(prepared, [_read(network, task) for _, task in prepared])
-    figures = held_out_figures(data, unseen, _styles())
-    DATA.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(shipped, DATA / GRAPH)
+    figures = held_out_figures(data, rows, _styles())
     _write_weights(fit_decision(data, np.arange(len(data.rows))))
     judge = OfflineJudge(load_decision())
+    learned = load_labelled(ANSWERS)
     card = {
         "what": "all-MiniLM-L6-v2 fine-tuned on question, points and answer; a sum of what it reads and counts, and trees",
-        "trained_on": f"{len(rows)} answers of evals/answers",
-        "measured_on": f"{len(unseen)} of them, read before the last round, when it had seen nothing of their questions",
-        "decision_fitted_on": "the same readings",
         "labels": "by language models, writer and labeller alike; no person took part",
-        "trained_at": datetime.now(UTC).date().isoformat(),
         "limits": "English; questions on ML in products, less sure elsewhere; labels by language models, no person's",
-        "held_out_questions": figures,
+        **figures,
         "fresh_questions": agreement(grade_rows(judge, load_labelled(FRESH))),
         "practice_answers": agreement(grade_rows(judge, load_labelled(PRACTICE))),
         "foreign_questions": agreement(grade_rows(judge, load_labelled(FOREIGN))),
-        "answers_digest": answers_digest(rows, read_second()),
-        "answers": [digest(r.answer)[:TRAINED_DIGITS] for r in rows],
+        "answers_digest": answers_digest([*learned, *rows], read_second(ANSWERS, HELD_OUT)),
+        "network": json.loads((DATA / CARD).read_text(encoding="utf-8"))["network"],
+        "decision": {
+            "trained_at": datetime.now(UTC).date().isoformat(),
+            "answers": [answer_key(r.answer) for r in rows],
+        },
     }
     (DATA / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     TABLES.write_text(render(card), encoding="utf-8")
@@ -126,7 +102,7 @@ def _by_line(value: Any) -> str:
 
 
 def _styles() -> dict[str, str]:
-    files = sorted(ANSWERS.glob("part-*.jsonl"))
+    files = sorted(HELD_OUT.glob("part-*.jsonl"))
     rows = [json.loads(line) for f in files for _, line in numbered_lines(f)]
     return {r["id"]: r.get("style", "") for r in rows}
 

@@ -33,7 +33,7 @@ class Data(NamedTuple):
     vectors: np.ndarray
     """Shape (n, 2 d)."""
     readings: tuple[Reading, ...]
-    """By a network that had not seen the question."""
+    """By a network that had not seen the answer."""
     levels: np.ndarray
     """Shape (n, c), NaN where a label is null."""
     flags: np.ndarray

@@ -43,9 +43,10 @@ def examples_of(
     return [_example(r, q, second.get(r.id)) for r, q in zip(rows, questions, strict=True)]
 
 
-def read_second(path: Path = SECOND_LABELS) -> dict[str, dict[str, Any]]:
-    """Second labels by id."""
-    return {row["id"]: row for row in (json.loads(line) for _, line in numbered_lines(path))}
+def read_second(*folders: Path) -> dict[str, dict[str, Any]]:
+    """The second labels of folders with labelled answers, by id."""
+    lines = (line for folder in folders for _, line in numbered_lines(folder / SECOND_LABELS))
+    return {row["id"]: row for row in map(json.loads, lines)}
 
 
 def answers_digest(rows: Sequence[Labelled], second: dict[str, dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""Figures of the offline judge on questions that neither its network nor its decision has seen."""
+"""Figures of the offline judge on answers that its network has not seen and questions that its decision has not."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from evals.training.stack import fit_decision
 FOLDS = 5
 DOUBT_BINS = 5
 _KINDS = {
-    "negated": r"opposit|negat|invers|against e(?:very|ach)|argu(?:ing|es) (?:against|the|each)|contrarian|denies the",
+    "negated": r"upside down|opposit|negat|invers|against e(?:very|ach)|argu(?:ing|es) (?:against|the|each)|contrarian"
+    r"|denies the",
     "list": r"keyword|list of|list dressed|buzzword",
-    "gibberish": r"gibberish|salad|mash",
+    "gibberish": r"gibberish|salad|mash|jumble",
     "injected": r"grader|inject|to the judge|instruction",
 }
 """By the writer's words for the answer."""
@@ -46,9 +47,12 @@ def held_out_figures(data: Data, rows: Sequence[Labelled], styles: dict[str, str
     """A decision fitted without a fold of questions grades the fold through the whole pipeline.
 
     Args:
-        data: answers that reach the judge, read by networks that had not seen their questions.
+        data: answers that reach the judge, read by a network that had seen none of them.
         rows: all answers, those that the screen decides included.
         styles: what kind of answer each row is, by id.
+
+    Returns:
+        Figures of `held_out_questions`, which the network had not seen either, and of `held_out_answers` to the bank's.
     """
     reader = KnownReadings(data)
     graded: list[GradedRow] = []
@@ -58,6 +62,8 @@ def held_out_figures(data: Data, rows: Sequence[Labelled], styles: dict[str, str
         groups = {data.rows[i].group for i in test}
         graded += grade_rows(OfflineJudge(decision, reader), [r for r in rows if r.group in groups])
         for i in test[~data.swapped[test]]:
+            if isinstance(data.rows[i].asked, str):
+                continue
             scores = decide(decision, data.readings[i], data.features[i], data.signs[i], data.vectors[i])
             known = ~np.isnan(data.levels[i])
             doubts += list(scores.doubts[known])
@@ -66,12 +72,17 @@ def held_out_figures(data: Data, rows: Sequence[Labelled], styles: dict[str, str
             if made is not None:
                 probabilities += list(scores.points)
                 covered += [p + 1 in made for p in range(len(scores.points))]
-    told = agreement(graded)
-    told["points"] = _points(np.array(probabilities), np.array(covered))
-    told["reliability"] = reliability(np.array(doubts), np.array(errors))
-    told["twins"] = twins(graded)
-    told["above_two"] = above_two(graded, styles)
-    return told
+    new = [g for g in graded if not isinstance(g.label.asked, str)]
+    questions = agreement(new) | {
+        "points": _points(np.array(probabilities), np.array(covered)),
+        "reliability": reliability(np.array(doubts), np.array(errors)),
+        "twins": twins(new),
+        "above_two": above_two(new, styles),
+    }
+    return {
+        "held_out_questions": questions,
+        "held_out_answers": agreement([g for g in graded if isinstance(g.label.asked, str)]),
+    }
 
 
 def _points(probabilities: np.ndarray, covered: np.ndarray) -> dict[str, float]:

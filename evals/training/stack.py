@@ -1,4 +1,4 @@
-"""The decision behind the network, fitted on what networks read of questions they had not seen."""
+"""The decision behind the network, fitted on what the network reads of answers it has not seen."""
 
 from __future__ import annotations
 

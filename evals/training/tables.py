@@ -8,14 +8,20 @@ from typing import Any
 from coach.judges import ESCALATE_MARGIN
 
 MARGINS = (0, 8, 10, 12, 14)
-_SETS = ("Questions not seen", "New questions", "Other fields", "The bank's questions, new answers")
+_SETS = {
+    "held_out_questions": "Questions not seen",
+    "held_out_answers": "The bank's, answers not seen",
+    "fresh_questions": "New questions",
+    "foreign_questions": "Other fields",
+    "practice_answers": "The bank's, new answers",
+}
 _HEAD = "Written by `make train` from `coach/judges/data/card.json`; `README.md` says how to read it.\n"
 
 
 def render(card: dict[str, Any]) -> str:
     """All tables of a card, held-out questions first."""
     held = card["held_out_questions"]
-    sets = [held, card["fresh_questions"], card["foreign_questions"], card["practice_answers"]]
+    sets = [card[name] for name in _SETS]
     parts = [
         f"# The offline judge in figures\n\n{_HEAD}\n{_told(card)}",
         f"## The hiring signal\n\n{_overall(sets)}",
@@ -38,26 +44,28 @@ def _told(card: dict[str, Any]) -> str:
     held = card["held_out_questions"]
     given, n = held["overall"]["n"], held["overall"]["n"] + held["abstained"] + held["failed"]
     return (
-        f"Trained {card['trained_at']} on {card['trained_on']}. The first column is of the network before it was shown the "
-        f"answers to a fifth of the questions, the others are of the one shipped. On questions not seen {given} of {n} answers "
-        f"got a total, {held['abstained']} none ({held['abstained'] / n:.0%}, the judge being too unsure), {held['failed']} "
-        f"failed."
+        f"The network was trained on {len(card['network']['answers']):,} answers of `answers/`, {card['network']['trained_at']}; "
+        f"the decision behind it on what it reads of {len(card['decision']['answers']):,} of `held-out/`, which it never saw, "
+        f"{card['decision']['trained_at']}. The first two columns are of these, each fold of questions graded by a decision "
+        f"fitted without it; the other sets nothing was fitted on. On questions not seen {given} of {n} answers got a total, "
+        f"{held['abstained']} none ({held['abstained'] / n:.0%}, the judge being too unsure), {held['failed']} failed."
     )
 
 
 def _overall(sets: Sequence[dict[str, Any]]) -> str:
     overall, twins = [s["overall"] for s in sets], sets[0]["twins"]
+    told = f"{twins['within_one']:.0%} of {twins['pairs']} pairs"
     rows = [
         ("kappa (quadratic)", *(_interval(o, "qwk") for o in overall), "0.85"),
         ("Spearman", *(_interval(o, "spearman") for o in overall), "0.85"),
         ("Spearman of the total", *(f"{s['total_spearman']:.2f}" for s in sets), ""),
         ("exact", *(f"{o['exact']:.0%}" for o in overall), ""),
         ("within one", *(f"{o['within_one']:.0%}" for o in overall), "95%"),
-        ("twins within one of each other", f"{twins['within_one']:.0%} of {twins['pairs']} pairs", "", "", "", "95%"),
+        ("twins within one of each other", told, *[""] * (len(sets) - 1), "95%"),
         ("red flags, micro-F1", *(f"{s['red_flags']['micro_f1']:.2f}" for s in sets), "0.70"),
         ("answers with a total", *(o["n"] for o in overall), ""),
     ]
-    return _table(["", *_SETS, "Aimed at"], rows)
+    return _table(["", *_SETS.values(), "Aimed at"], rows)
 
 
 def _interval(figures: dict[str, Any], name: str) -> str:
@@ -68,7 +76,7 @@ def _interval(figures: dict[str, Any], name: str) -> str:
 
 def _criteria(sets: Sequence[dict[str, Any]]) -> str:
     rows = [(f"`{c}`", *(f"{s[c]['qwk']:.2f}" for s in sets)) for c in sets[0]]
-    return "Kappa; aimed at are 0.70.\n\n" + _table(["Criterion", *_SETS], rows)
+    return "Kappa; aimed at are 0.70.\n\n" + _table(["Criterion", *_SETS.values()], rows)
 
 
 def _worst(above: dict[str, Any]) -> str:

@@ -20,11 +20,12 @@ from coach.evaluation.labels import Labelled, load_labelled
 from coach.evaluation.metrics import agreement, levels_agreement
 from coach.evaluation.pins import Expectation, Pin, check_pins, load_pins
 from coach.judgement import Evidence, Judged
-from coach.judges.decision import CARD, DATA
+from coach.judges.decision import CARD, DATA, answer_key
 from coach.report import CriterionReport, FlagReport, PassageReport, PointReport
 from coach.settings import Settings
-from evals import ANSWERS, FOREIGN, FRESH, KEPT_OUT, PRACTICE
+from evals import ANSWERS, FOREIGN, FRESH, HELD_OUT, PRACTICE
 from evals.training.examples import answers_digest, read_second
+from evals.training.networks import seen_by_the_network
 
 ROOT = Path(__file__).parent.parent.parent
 PINS = load_pins(ROOT / "evals" / "pins.yaml")
@@ -50,20 +51,29 @@ def test_the_shipped_figures_on_unseen_questions_keep_their_floors() -> None:
 
 def test_the_shipped_figures_are_those_of_the_answers_at_hand() -> None:
     card = json.loads((DATA / CARD).read_text(encoding="utf-8"))
-    assert card["answers_digest"] == answers_digest(load_labelled(ANSWERS), read_second())
+    assert card["answers_digest"] == answers_digest(
+        [*load_labelled(ANSWERS), *load_labelled(HELD_OUT)], read_second(ANSWERS, HELD_OUT)
+    )
 
 
-def test_no_new_question_was_trained_on() -> None:
+def test_the_network_was_trained_on_the_answers_meant_for_it_and_no_others() -> None:
+    assert seen_by_the_network(DATA) == {answer_key(r.answer) for r in load_labelled(ANSWERS)}
+
+
+@pytest.mark.parametrize("held", [FRESH, FOREIGN, HELD_OUT])
+def test_no_question_brought_along_for_measuring_was_trained_on(held: Path) -> None:
     trained = {r.group for r in load_labelled(ANSWERS)}
-    assert not trained & {r.group for r in (*load_labelled(FRESH), *load_labelled(FOREIGN))}
+    assert not trained & {r.group for r in load_labelled(held) if not isinstance(r.asked, str)}
 
 
-def test_no_answer_of_the_practice_set_was_trained_on() -> None:
-    assert not {r.answer for r in load_labelled(ANSWERS)} & {r.answer for r in load_labelled(PRACTICE)}
+@pytest.mark.parametrize("held", [FRESH, FOREIGN, PRACTICE])
+def test_no_decision_was_fitted_on_answers_that_tell_what_it_is_worth(held: Path) -> None:
+    fitted = {r.answer for r in (*load_labelled(ANSWERS), *load_labelled(HELD_OUT))}
+    assert not fitted & {r.answer for r in load_labelled(held)}
 
 
-def test_every_question_kept_out_is_one_of_the_labelled_answers() -> None:
-    assert set(KEPT_OUT.read_text(encoding="utf-8").split()) < {r.group for r in load_labelled(ANSWERS)}
+def test_the_network_never_saw_an_answer_that_its_decision_is_fitted_on() -> None:
+    assert not {r.answer for r in load_labelled(ANSWERS)} & {r.answer for r in load_labelled(HELD_OUT)}
 
 
 def scripted(level: int) -> Coach:
@@ -219,7 +229,7 @@ def test_nothing_to_measure_is_bad_use(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_length_tells_no_merit_and_the_page_on_the_labels_says_so() -> None:
-    rows = load_labelled(ANSWERS)
+    rows = [*load_labelled(ANSWERS), *load_labelled(HELD_OUT)]
     length = spearmanr([len(r.answer) for r in rows], [r.overall for r in rows])[0]
     flags = Counter(flag for r in rows for flag in r.red_flags)
     rarest, count = min(flags.items(), key=lambda item: item[1])

@@ -15,6 +15,7 @@ from coach.judges.decision import CRITERIA, DATA, WEIGHTS, Scores, decide, level
 from coach.judges.estimate import Estimate, beyond_average, moved
 from coach.judges.features import SIGNS, answer_features, feature_names, flag_signs
 from coach.judges.offline import OfflineJudge, _points
+from coach.judges.raised import raised_flags
 from coach.models import Finding, JudgeTask, Question
 from coach.segment import segment
 from coach.weights import DIMENSION
@@ -269,3 +270,15 @@ def test_missing_weights_are_told(tmp_path: Path) -> None:
 
 def test_the_network_keeps_within_its_size() -> None:
     assert (DATA / GRAPH).stat().st_size < 30_000_000
+
+
+@pytest.mark.parametrize(("coverage", "raised"), [(1.4, True), (1.6, False)])
+def test_nothing_that_says_part_of_what_the_expert_says_is_off_topic(
+    coach: Coach, coverage: float, raised: bool
+) -> None:
+    asked = task(coach, GOOD)
+    levels = np.where(np.array(CRITERIA) == "expert_coverage", coverage, 3.0).astype(np.float32)
+    odds = np.where(np.array(FLAGS) == "off_topic", 1.0, -1.0).astype(np.float32)
+    scores = Scores(levels, levels, levels, odds, np.zeros(len(asked.question.points), dtype=np.float32))
+    read = reading()
+    assert any(f.id == "off_topic" for f in raised_flags(Estimate(asked, load_decision(), read, scores))) == raised
