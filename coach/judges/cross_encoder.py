@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -185,7 +185,7 @@ def windows(tokenizer: tokenizers.Tokenizer, question: str, points: Sequence[str
         points: p texts.
         answer: any text.
     """
-    prefix, owners = _prefix(tokenizer, question, points)
+    prefix, owners = _prefix(tokenizer, question, tuple(points))
     encoded = tokenizer.encode(answer, add_special_tokens=False)
     room = MAX_TOKENS - len(prefix) - 1
     starts = range(0, max(1, min(len(encoded.ids), room * MAX_WINDOWS)), room)
@@ -195,8 +195,11 @@ def windows(tokenizer: tokenizers.Tokenizer, question: str, points: Sequence[str
     )
 
 
-def _prefix(tokenizer: tokenizers.Tokenizer, question: str, points: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Token ids of the expert's side, and for each the index of its point or -1."""
+@lru_cache(512)
+def _prefix(
+    tokenizer: tokenizers.Tokenizer, question: str, points: tuple[str, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Token ids of the expert's side, and for each the index of its point or -1. Many answers have the same."""
     ids = [_CLS, *tokenizer.encode(question, add_special_tokens=False).ids[: MAX_TOKENS // 4], _SEP]
     owners = [-1] * len(ids)
     for index, point in enumerate(points):
@@ -205,11 +208,11 @@ def _prefix(tokenizer: tokenizers.Tokenizer, question: str, points: Sequence[str
             break
         ids += [*said, _SEP]
         owners += [*[index] * len(said), -1]
-    return ids, owners
+    return tuple(ids), tuple(owners)
 
 
 def _window(
-    prefix: list[int], owners: list[int], points: int, ids: list[int], offsets: tuple[tuple[int, int], ...]
+    prefix: Sequence[int], owners: Sequence[int], points: int, ids: list[int], offsets: tuple[tuple[int, int], ...]
 ) -> Window:
     whole = len(prefix) + len(ids) + 1
     answer = np.zeros(whole, dtype=np.float32)

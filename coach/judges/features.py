@@ -80,7 +80,8 @@ def _terms(task: JudgeTask) -> dict[str, float]:
         found[f"{name}_count"] = len(starts)
         if name in PLACED:
             found[f"{name}_place"] = starts[0] / length if starts else NEVER
-    present = [{name for name, pattern in LEXICON.items() if pattern.search(s.text)} for s in task.segments]
+    paired = {name: LEXICON[name] for pair in TOGETHER for name in pair}
+    present = [{name for name, pattern in paired.items() if pattern.search(s.text)} for s in task.segments]
     for first, second in TOGETHER:
         both = sum(first in p and second in p for p in present)
         found[f"{first}_with_{second}"] = both / max(1, len(present))
