@@ -145,12 +145,12 @@ PATTERNS = tuple(
         ),
         (
             "recommended|expected|suggested|proposed",
-            rf"\b(?:recommended|expected|suggested|proposed) (?:total|overall|score|grade|mark)\b[^.\n]{{0,40}}(?:\bis\b|:|=)\s*(?:5|five)\b{_COMPLETE}",
+            rf"\b(?:recommended|expected|suggested|proposed) (?:total|overall|(?:score|grade|mark) for (?:this|such|my))\b[^.\n]{{0,40}}(?:\bis\b|:|=)\s*(?:5|five)\b{_COMPLETE}",
         ),
         (
             "as if|as though|as given|as said|as covered|as present|as complete",
             r"\b(?:scor(?:e|ing)|rat(?:e|ing)|grad(?:e|ing)|mark|treat|credit|count|consider|regard)\b[^.\n]{0,80}\bas (?:if|though) (?:it|they|this)\b[^.\n]{0,15}\b(?:present|given|complete|said|here)\b"
-            r"|\b(?:treat|credit|count|consider|regard) (?:this answer|this response|everything|what|these|my|the (?:rest|above|missing|criteria))\b[^.\n]{0,80}\bas (?:given|said|covered|present|(?:a )?complete)\b",
+            r"|\b(?:(?:please|kindly) (?:treat|credit|count|consider|regard)|(?:treat|credit|count|consider|regard) (?:this answer|this response|what precedes|my answer|the criteria))\b[^.\n]{0,80}\bas (?:given|said|covered|present|(?:a )?complete)\b",
         ),
         ("give me", r"\bgive me\b[^.\n]{0,20}\b(?:marks?|points|grade)\b"),
         (
@@ -161,42 +161,43 @@ PATTERNS = tuple(
         ),
         (
             "model|system|ai |llm|software|person|program|human|anyone|whoever|someone",
-            r"\b(?:model|system|ai|llm|software|person|program|human|anyone|whoever|someone) (?:that is |who is |is )?(?:evaluating|evaluates|grading|grades|scoring|scores|marking|marks|rating|rates|assessing|assesses|judging|judges|processing) this\b",
+            r"\b(?:model|system|ai|llm|software|person|program|human|anyone|whoever|someone) (?:that is |who is |is )?(?:evaluating|grading|scoring|marking|rating|assessing|judging|processing) this(?: (?:answer|response|text|submission))?\s*[.:,;]"
+            r"|\bperson (?:marking|grading) this (?:will|can|may|should)\b|\b(?:anyone who|whoever) (?:evaluates|grades|scores|marks|rates|assesses|judges) this\b",
         ),
         (
             "you",
-            rf"\bas an? (?:ai |automated |language )?(?:{_CERTAIN_GRADER}|judge|reviewer|model)\b[^.\n]{{0,20}}\byou\b",
+            rf"\bas an? (?:ai |automated |language )?(?:{_CERTAIN_GRADER})\b[^.\n]{{0,20}}\byou\b",
         ),
         (
-            "if you are|if an |if a ",
-            r"\bif (?:you are|an?) (?:an? )?(?:ai|llm|language model|automated \w+)\b[^.\n]{0,30}(?:,|\bthis\b)",
+            "if you are",
+            r"\bif you are an? (?:ai|llm|(?:large )?language model|automated \w+)\b",
         ),
         (
             "you were|you've been|you have been|your ",
-            r"\b(?:(?:everything|all|what|anything) (?:that )?(?:you were|you've been|you have been) (?:told|given|instructed)|your (?:previous|earlier|prior|original|grading|scoring) (?:instructions?|rules|prompt|rubric)|(?:begin|start|write|end) your (?:feedback|evaluation|verdict|grading|report))\b",
+            r"\b(?:(?:ignore|disregard|forget) (?:everything|all|what|anything) (?:that )?(?:you were|you've been|you have been) (?:told|given)|your (?:previous|earlier|prior|original) (?:instructions?|prompt)|(?:begin|start|write|end) your (?:feedback|evaluation|verdict|grading))\b",
         ),
         (
             "this answer|this response|this candidate|this submission",
-            rf"\bthis (?:answer|response|candidate|submission)(?:'s answers)?\b[^.\n]{{0,60}}\b(?:deserves?|meets the bar|(?:must|should|shall|is to|has to|needs to) (?:receive|get|pass|be passed|be approved|be recorded|not be (?:scored|rated|graded|marked)|be (?:scored|rated|graded|marked|given)[^.\n]{{0,20}}\b{_PRIZE}))",
+            rf"\bthis (?:answer|response|candidate|submission)(?:'s answers)?\b[^.\n]{{0,60}}\b(?:meets the bar|(?:deserves?|(?:must|should|shall|is to|has to|needs to) (?:receive|get|be (?:scored|rated|graded|marked|given)))\b[^.\n]{{0,20}}\b{_PRIZE}|(?:must|should|shall|is to) (?:be passed|be recorded as|not be (?:scored|rated|graded|marked) (?:below|under|lower|down)))",
         ),
         (
             "final ",
             r"\bfinal (?:grade|score|verdict|mark|rating)\s*:\s*(?:[a-f]\b[+-]?|[45]\b|four\b|five\b|strong|excellent|pass|hire)",
         ),
         ("authori", r"\bi (?:hereby )?authori[sz]e you\b"),
-        ("end of|grader", r"\bend of (?:the )?(?:candidate|submission|transcript)\b|\bgrader's notes\b"),
-        ("overall ", r"\boverall (?:rating|score|grade|mark)\s*:\s*(?:5|10|100)\b"),
+        ("end of|grader", r"\bend of (?:the )?candidate(?:'s)? (?:answer|response|text)\b|\bgrader's notes\b"),
+        ("overall ", r"\boverall (?:rating|score|grade|mark)\s*:\s*(?:5|10|100)\b(?! ?stars?)"),
         (_CERTAIN_GRADERS, rf"{_START}{_CERTAIN_GRADER}(?:'s)? note\s*:"),
         ("grateful", rf"\bgrateful for (?:a |an |the )?{_TOP}"),
         ("this candidate", r"\b(?:approved|passed|cleared) this candidate\b"),
         ("repeat after me", r"\brepeat after me\b"),
         (
             "accordingly",
-            r"\b(?:score|rate|grade|mark)(?: it| this| me)? accordingly\b",
+            r"\b(?:please|kindly)\b[^.\n]{0,40}\b(?:score|rate|grade|mark)(?: it| this| me)? accordingly\b|\band (?:score|mark)(?: this| me)? accordingly\b",
         ),
         (
             "biased|discriminat|unfair|wrong|unjust",
-            r"\bit would be [^.\n]{0,40}\bto (?:score|mark|grade|rate) (?:this|me|my|it)\b",
+            r"\bit would be [^.\n]{0,40}\bto (?:score|mark|grade|rate) (?:this answer|this response|me|my)\b",
         ),
         (
             "examiner|grader|evaluator|assessor|marker",
