@@ -12,6 +12,7 @@ from fakes import HashEmbedder, ScriptedJudge
 from scipy.stats import spearmanr
 
 from coach import Coach
+from coach.bank import load_bank
 from coach.cli import main
 from coach.errors import BankError, InputError
 from coach.evaluation.compare import compare_runs
@@ -22,6 +23,7 @@ from coach.evaluation.pins import Expectation, Pin, check_pins, load_pins
 from coach.judgement import Evidence, Judged
 from coach.judges.decision import CARD, DATA, answer_key
 from coach.report import CriterionReport, FlagReport, PassageReport, PointReport
+from coach.screen import screen_text
 from coach.settings import Settings
 from evals import ANSWERS, FOREIGN, FRESH, HELD_OUT, PRACTICE
 from evals.training.examples import answers_digest, read_second
@@ -238,4 +240,27 @@ def test_length_tells_no_merit_and_the_page_on_the_labels_says_so() -> None:
         f"the rarest flag, `{rarest}`, is labelled in {count}."
     )
     assert abs(length) <= 0.2
+    assert told in (ROOT / "evals" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def screened() -> list[tuple[Labelled, set[str]]]:
+    """Every labelled answer with the checks that speak up."""
+    question = load_bank().question("q01")
+    rows = [row for folder in (ANSWERS, HELD_OUT, FRESH, PRACTICE, FOREIGN) for row in load_labelled(folder)]
+    return [(row, {finding.check for finding in screen_text(row.answer, question, ())}) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        ("addressed_to_grader", "| text addressed to the grader | 261, 134 | {found}, {right} |"),
+        ("keyword_list", "| list of terms | 261, 116 | {found}, {right}; "),
+    ],
+)
+def test_the_page_on_the_labels_says_what_the_screen_finds_in_them(
+    screened: list[tuple[Labelled, set[str]]], check: str, said: str
+) -> None:
+    found = [row for row, checks in screened if check in checks]
+    told = said.format(found=len(found), right=sum("gaming" in row.red_flags for row in found))
     assert told in (ROOT / "evals" / "README.md").read_text(encoding="utf-8")
